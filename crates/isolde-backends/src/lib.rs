@@ -1,0 +1,20 @@
+//! Isolation technologies behind two traits.
+//!
+//! Nothing here knows of plans, statistics or how a root file system is made:
+//! a back end names the [`RootForm`] it needs and is handed a path.
+
+pub mod cgroup;
+pub mod container;
+pub mod docker;
+mod error;
+pub mod fake;
+pub mod kvm;
+pub mod process;
+mod registry;
+mod sandbox;
+mod supervise;
+pub mod vm;
+
+pub use error::BackendError;
+pub use registry::{all, find};
+pub use sandbox::{Backend, Ending, GuestKernel, Line, RootForm, Sandbox, SandboxSpec};

@@ -1,0 +1,27 @@
+//! Every environment that this program knows.
+
+use isolde_model::EnvironmentName;
+
+use crate::Backend;
+use crate::container::Container;
+use crate::docker::Docker;
+use crate::process::Process;
+use crate::vm::Vm;
+
+/// All environments, in the order in which tables list them: from the weakest
+/// isolation to the strongest.
+#[must_use]
+pub fn all() -> Vec<Box<dyn Backend>> {
+    vec![
+        Box::new(Process::new()),
+        Box::new(Container::new()),
+        Box::new(Docker::new()),
+        Box::new(Vm::new()),
+    ]
+}
+
+/// The environment of that name.
+#[must_use]
+pub fn find(name: &EnvironmentName) -> Option<Box<dyn Backend>> {
+    all().into_iter().find(|backend| backend.name() == *name)
+}

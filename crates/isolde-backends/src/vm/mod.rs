@@ -1,0 +1,39 @@
+//! `vm`.
+
+use isolde_model::{EnvironmentName, Readiness};
+
+use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec};
+
+/// Stands for the back end until its own folder is filled.
+#[derive(Debug, Default)]
+pub struct Vm(());
+
+impl Vm {
+    /// The back end.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Backend for Vm {
+    fn name(&self) -> EnvironmentName {
+        EnvironmentName::new("vm")
+    }
+
+    fn description(&self) -> &'static str {
+        "vm"
+    }
+
+    fn probe(&self) -> Readiness {
+        Readiness::missing("not built", "build it")
+    }
+
+    fn root_form(&self) -> RootForm {
+        RootForm::Directory
+    }
+
+    fn create(&self, _spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
+        Err(BackendError::Missing { what: "not built".into(), hint: "build it".into() })
+    }
+}

@@ -1,0 +1,29 @@
+//! Plain data that every other crate speaks: plans, trials, marks, readings,
+//! records and events. No I/O and no clock live here.
+
+mod environment;
+mod event;
+mod host;
+mod mark;
+mod outcome;
+mod plan;
+mod reading;
+mod record;
+mod size;
+
+pub use environment::{EnvironmentName, Missing, Readiness, Ready};
+pub use event::Event;
+pub use host::{CpuFacts, EnvironmentReport, HostFacts, KvmFacts};
+pub use mark::{Mark, MarkStamp};
+pub use outcome::{Failure, FailureKind, Outcome, Stage};
+pub use plan::{Deadlines, Plan, PlanError, Preset, Resources};
+pub use reading::{DaemonCpu, Reading};
+pub use record::{
+    BundleHeader, BundleState, Inference, InsideFacts, Leak, OutputTensor, Phase, Trial,
+    TrialRecord,
+};
+pub use size::{ByteSize, Span, UnitError};
+
+/// Version of everything that is written to a bundle or printed as JSON.
+/// Fields may be added under the same number; a change of meaning raises it.
+pub const SCHEMA_VERSION: u32 = 1;

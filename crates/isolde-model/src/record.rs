@@ -1,0 +1,155 @@
+//! What is kept of a run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{EnvironmentName, MarkStamp, Outcome, Reading};
+
+/// One launch of one application in one environment, and its place in the order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Trial {
+    /// Place in the whole run, from 0.
+    pub index: u32,
+    /// Block, from 0. A block holds every environment once.
+    pub block: u32,
+    /// Place within its block, from 0.
+    pub position: u32,
+    /// How it is isolated.
+    pub environment: EnvironmentName,
+    /// What runs.
+    pub application: String,
+}
+
+/// All that is known of a trial except its inferences and output tensors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// Which trial.
+    pub trial: Trial,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// True where the CPU was emulated.
+    pub emulated: bool,
+    /// Marks in the order in which they were passed.
+    pub marks: Vec<MarkStamp>,
+    /// What it used, seen from the host after its end; `None` if nothing could be read.
+    pub reading: Option<Reading>,
+    /// What it saw from inside.
+    pub inside: Option<InsideFacts>,
+    /// What was left on the host after tear-down; empty is the rule.
+    pub leaks: Vec<Leak>,
+    /// Last lines of the sandbox's console or standard error, kept on failure.
+    /// Control characters are replaced: this came out of the sandbox.
+    pub console_tail: Option<String>,
+}
+
+impl TrialRecord {
+    /// Nanoseconds since the request at which `mark` was passed.
+    #[must_use]
+    pub fn mark_ns(&self, mark: crate::Mark) -> Option<u64> {
+        self.marks.iter().find(|stamp| stamp.mark == mark).map(|stamp| stamp.at_ns)
+    }
+}
+
+/// Which part of a launch an inference belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Among the first inferences, kept apart from the steady ones.
+    WarmUp,
+    /// Counted in the tables.
+    Steady,
+}
+
+/// One sample inside a launch. Durations are the sandbox's monotonic clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inference {
+    /// Place within the launch, from 0.
+    pub index: u32,
+    /// Warm-up or steady.
+    pub phase: Phase,
+    /// Index of the input in the application's list.
+    pub input: u32,
+    /// Decoding and normalising the input, in nanoseconds.
+    pub prepare_ns: u64,
+    /// Running the network, in nanoseconds.
+    pub infer_ns: u64,
+    /// Making a label of the output, in nanoseconds.
+    pub interpret_ns: u64,
+    /// The label found.
+    pub label: u32,
+    /// SHA-256 over the output tensor's little-endian bytes, first 16 hex digits.
+    pub output_digest: String,
+}
+
+/// The output tensor of one input, sent once per launch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutputTensor {
+    /// Index of the input in the application's list.
+    pub input: u32,
+    /// The values, in the network's own order.
+    pub values: Vec<f32>,
+}
+
+/// What the agent read inside the sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InsideFacts {
+    /// CPUs that the agent may run on.
+    pub cpus: u32,
+    /// Memory limit in bytes: the cgroup's where there is one, else the kernel's total.
+    pub memory_limit_bytes: u64,
+    /// Whether the limit is the memory of a kernel of its own (a VM), of which
+    /// the kernel keeps a part for itself.
+    pub own_kernel_memory: bool,
+    /// Kernel release, as `uname -r`.
+    pub kernel: String,
+    /// Machine architecture, as `uname -m`.
+    pub architecture: String,
+    /// CPU model.
+    pub cpu_model: Option<String>,
+    /// SHA-256 (first 16 hex digits) over the sorted CPU feature flags.
+    pub features_digest: Option<String>,
+    /// The agent's process id inside.
+    pub pid: u32,
+}
+
+/// Something of a sandbox that was left on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leak {
+    /// What kind of thing, such as `cgroup` or `process`.
+    pub what: String,
+    /// Which one and why it stayed.
+    pub detail: String,
+}
+
+impl Leak {
+    /// A leak of this kind.
+    pub fn new(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), detail: detail.into() }
+    }
+}
+
+/// `bundle.json`: what a bundle is and whether its run came to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleHeader {
+    /// See [`crate::SCHEMA_VERSION`].
+    pub schema: u32,
+    /// Version of the program that wrote it.
+    pub isolde: String,
+    /// Start of the run, RFC 3339, UTC.
+    pub started: String,
+    /// How far the run came.
+    pub state: BundleState,
+}
+
+/// How far a run came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BundleState {
+    /// Still running, or its program died.
+    Open,
+    /// Every planned trial was run or given up with a reason.
+    Complete,
+    /// Stopped by its time budget between two blocks.
+    BudgetSpent,
+    /// Stopped by the user.
+    Interrupted,
+}
