@@ -1,1 +1,14 @@
+//! The AI applications: load a model, prepare an input, infer, interpret.
+//!
+//! Nothing here knows of isolation or reads a clock: the agent times the
+//! phases, the same way in every environment.
 
+mod application;
+mod engine;
+mod error;
+mod picture;
+mod road_sign;
+
+pub use application::{Application, Description, all, find};
+pub use engine::Threads;
+pub use error::AppError;
