@@ -19,7 +19,7 @@ pub use outcome::{Failure, FailureKind, Outcome, Stage};
 pub use plan::{Deadlines, Plan, PlanError, Preset, Resources};
 pub use reading::{DaemonCpu, Reading};
 pub use record::{
-    BundleHeader, BundleState, Inference, InsideFacts, Leak, OutputTensor, Phase, Trial,
+    Agreement, BundleHeader, BundleState, Inference, InsideFacts, Leak, OutputTensor, Phase, Trial,
     TrialRecord,
 };
 pub use size::{ByteSize, Span, UnitError};

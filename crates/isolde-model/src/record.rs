@@ -20,7 +20,7 @@ pub struct Trial {
 }
 
 /// All that is known of a trial except its inferences and output tensors.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialRecord {
     /// Which trial.
     pub trial: Trial,
@@ -34,6 +34,9 @@ pub struct TrialRecord {
     pub reading: Option<Reading>,
     /// What it saw from inside.
     pub inside: Option<InsideFacts>,
+    /// How its outputs agreed with the others'; `None` if they were not compared.
+    #[serde(default)]
+    pub agreement: Option<Agreement>,
     /// What was left on the host after tear-down; empty is the rule.
     pub leaks: Vec<Leak>,
     /// Last lines of the sandbox's console or standard error, kept on failure.
@@ -109,6 +112,19 @@ pub struct InsideFacts {
     pub features_digest: Option<String>,
     /// The agent's process id inside.
     pub pid: u32,
+}
+
+/// How the outputs of a trial agreed with an earlier trial's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// The environment whose outputs were the reference.
+    pub reference: EnvironmentName,
+    /// True where every output value had the same bits.
+    pub identical: bool,
+    /// Largest absolute difference of an output value.
+    pub largest_difference: f32,
+    /// The difference that was allowed: 0 where both saw the same CPU features.
+    pub tolerance: f32,
 }
 
 /// Something of a sandbox that was left on the host.
