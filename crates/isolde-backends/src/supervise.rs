@@ -4,67 +4,40 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, pidfd_send_signal,
+    set_parent_process_death_signal, waitid,
+};
 
 use crate::{BackendError, Ending};
 
-/// A child that is killed when this value is dropped.
+/// Some child of this process under watch: its end is awaited with a deadline
+/// and its status is collected once. Killed when this value is dropped.
 #[derive(Debug)]
-pub(crate) struct Supervised {
-    child: Child,
+pub(crate) struct Watched {
     pidfd: OwnedFd,
     ending: Option<Ending>,
 }
 
-impl Supervised {
-    /// Starts `command`. The kernel kills the child should the calling thread
-    /// end before it, so it must be called from a thread that outlives it.
-    pub(crate) fn spawn(command: &mut Command) -> Result<Self, BackendError> {
-        let parent = rustix::process::getpid();
-        let die_with_parent = move || {
-            set_parent_process_death_signal(Some(Signal::KILL))?;
-            // The parent may have died before the request was made.
-            match rustix::process::getppid() == Some(parent) {
-                true => Ok(()),
-                false => Err(io::Error::other("the parent process is gone")),
-            }
-        };
-        // SAFETY: the closure makes two system calls; it neither allocates nor
-        // takes locks (the error path allocates nothing before exec fails).
-        unsafe { command.pre_exec(die_with_parent) };
-        let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command
-            .spawn()
-            .map_err(|source| BackendError::os(format!("start {program}"), source))?;
-        let pid = Pid::from_child(&child);
-        match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(pidfd) => Ok(Self { child, pidfd, ending: None }),
-            Err(source) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(BackendError::os(format!("watch {program}"), source))
-            }
-        }
-    }
-
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
+impl Watched {
+    /// Watches the child `pid`, whose status nobody else collects.
+    pub(crate) fn new(pid: Pid) -> io::Result<Self> {
+        Ok(Self { pidfd: pidfd_open(pid, PidfdFlags::empty())?, ending: None })
     }
 
     /// The child's end, should it have come.
     pub(crate) fn ended(&mut self) -> Option<Ending> {
-        if self.ending.is_none()
-            && let Ok(Some(status)) = self.child.try_wait()
-        {
-            self.ending = Some(ending_of(status));
+        if self.ending.is_none() {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            let status = waitid(WaitId::PidFd(self.pidfd.as_fd()), options).ok().flatten();
+            self.ending = status.as_ref().and_then(ending_of);
         }
         self.ending
     }
@@ -91,16 +64,86 @@ impl Supervised {
         }
     }
 
-    /// Kills the child and reaps it.
-    pub(crate) fn kill(&mut self) {
-        if self.ended().is_none() {
-            let _ = self.child.kill();
-            // SIGKILL cannot be caught; the wait ends as soon as the kernel has
-            // taken the process apart.
-            if let Ok(status) = self.child.wait() {
-                self.ending = Some(ending_of(status));
+    /// Kills the child and collects its status; false where it did not end.
+    pub(crate) fn kill(&mut self) -> bool {
+        if self.ended().is_some() {
+            return true;
+        }
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        // SIGKILL cannot be caught: only a child stuck inside the kernel stays.
+        self.wait("the end of a killed process", Instant::now() + KILL_PATIENCE).is_ok()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A killed process may take this long to end on a loaded device.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A command's process that is killed when this value is dropped, or with its parent.
+#[derive(Debug)]
+pub(crate) struct Supervised {
+    child: Child,
+    watched: Watched,
+}
+
+impl Supervised {
+    /// Starts `command`. The kernel kills the child should the calling thread
+    /// end before it, so it must be called from a thread that outlives it.
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self, BackendError> {
+        let parent = rustix::process::getpid();
+        let die_with_parent = move || {
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            // The parent may have died before the request was made.
+            match rustix::process::getppid() == Some(parent) {
+                true => Ok(()),
+                false => Err(io::Error::other("the parent process is gone")),
+            }
+        };
+        // SAFETY: the closure makes two system calls; it neither allocates nor
+        // takes locks (the error path allocates nothing before exec fails).
+        unsafe { command.pre_exec(die_with_parent) };
+        let program = command.get_program().to_string_lossy().into_owned();
+        let mut child = command
+            .spawn()
+            .map_err(|source| BackendError::os(format!("start {program}"), source))?;
+        let pid = Pid::from_child(&child);
+        match Watched::new(pid) {
+            Ok(watched) => Ok(Self { child, watched }),
+            Err(source) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(BackendError::os(format!("watch {program}"), source))
             }
         }
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The child's end, should it have come.
+    pub(crate) fn ended(&mut self) -> Option<Ending> {
+        self.watched.ended()
+    }
+
+    /// Waits for the child's end.
+    pub(crate) fn wait(
+        &mut self,
+        what: &'static str,
+        deadline: Instant,
+    ) -> Result<Ending, BackendError> {
+        self.watched.wait(what, deadline)
+    }
+
+    /// Kills the child and collects its status.
+    pub(crate) fn kill(&mut self) {
+        self.watched.kill();
     }
 
     /// The child itself, to take its pipes.
@@ -109,17 +152,11 @@ impl Supervised {
     }
 }
 
-impl Drop for Supervised {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-/// How a process ended.
-fn ending_of(status: ExitStatus) -> Ending {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ending::Exited(code),
-        (None, signal) => Ending::Signalled(signal.unwrap_or(0)),
+/// How a process ended; `None` while it has not.
+fn ending_of(status: &WaitIdStatus) -> Option<Ending> {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Some(Ending::Exited(code)),
+        (None, signal) => signal.map(Ending::Signalled),
     }
 }
 

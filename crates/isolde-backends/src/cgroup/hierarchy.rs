@@ -48,8 +48,11 @@ pub trait Hierarchy: fmt::Debug + Send + Sync {
     fn read(&self, name: &str) -> PathResult<Reading>;
     /// Process ids in `name` and below it.
     fn processes(&self, name: &str) -> Vec<u32>;
-    /// Removes `name` with all below it, and parents left empty.
+    /// Removes `name` with all below it from every hierarchy, also from those
+    /// in which only an engine made it.
     fn remove(&self, name: &str, patience: Duration) -> PathResult<()>;
+    /// Removes those parents of `name` that are empty.
+    fn remove_empty_parents(&self, name: &str);
 }
 
 /// Finds the version in use from the mount table.
@@ -67,6 +70,7 @@ pub(super) fn detect() -> Result<Arc<dyn Hierarchy>, BackendError> {
 fn from_mounts(table: &str) -> Option<Arc<dyn Hierarchy>> {
     let mut controllers = BTreeMap::new();
     let mut unified = None;
+    let mut mounts = Vec::new();
     for line in table.lines() {
         let Some((mount, kind, options)) = parse_mount(line) else { continue };
         match kind {
@@ -74,12 +78,16 @@ fn from_mounts(table: &str) -> Option<Arc<dyn Hierarchy>> {
                 for option in options.split(',') {
                     controllers.insert(option.to_owned(), mount.clone());
                 }
+                mounts.push(mount);
             }
-            "cgroup2" => unified = Some(mount),
+            "cgroup2" => {
+                unified = Some(mount.clone());
+                mounts.push(mount);
+            }
             _ => {}
         }
     }
-    if let Some(v1) = V1::new(&controllers) {
+    if let Some(v1) = V1::new(&controllers, mounts) {
         return Some(Arc::new(v1));
     }
     unified.map(|root| Arc::new(V2::new(root)) as Arc<dyn Hierarchy>)

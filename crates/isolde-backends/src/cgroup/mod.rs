@@ -30,6 +30,8 @@ pub struct Cgroup(Arc<Inner>);
 struct Inner {
     hierarchy: Arc<dyn Hierarchy>,
     name: String,
+    /// The cgroup that this one was made below and that outlives it.
+    parent: Option<Cgroup>,
 }
 
 const PERMISSION_HINT: &str = "cgroups belong to root here: run with sudo";
@@ -45,9 +47,26 @@ impl Cgroup {
         name: &str,
         cpus: &[u32],
     ) -> Result<Self, BackendError> {
-        let cgroup =
-            Self(Arc::new(Inner { hierarchy: Arc::clone(hierarchy), name: name.to_owned() }));
-        hierarchy.create(name, &cpu_list(cpus)).map_err(|error| cgroup.explain(error))?;
+        Self::make(hierarchy, name.to_owned(), None, cpus)
+    }
+
+    /// Makes the cgroup `name` below this one. It keeps this one from being
+    /// removed by drop, and its own removal leaves this one in place.
+    pub(crate) fn child(&self, name: &str, cpus: &[u32]) -> Result<Self, BackendError> {
+        let parent = Some(self.clone());
+        Self::make(&self.0.hierarchy, format!("{}/{name}", self.0.name), parent, cpus)
+    }
+
+    fn make(
+        hierarchy: &Arc<dyn Hierarchy>,
+        name: String,
+        parent: Option<Self>,
+        cpus: &[u32],
+    ) -> Result<Self, BackendError> {
+        let hierarchy = Arc::clone(hierarchy);
+        let cgroup = Self(Arc::new(Inner { hierarchy, name, parent }));
+        let made = cgroup.0.hierarchy.create(&cgroup.0.name, &cpu_list(cpus));
+        made.map_err(|error| cgroup.explain(error))?;
         Ok(cgroup)
     }
 
@@ -68,6 +87,12 @@ impl Cgroup {
     #[must_use]
     pub fn path(&self) -> String {
         format!("/{}", self.0.name)
+    }
+
+    /// Its directory in each hierarchy that it is held and counted in.
+    pub(crate) fn directories(&self) -> Vec<PathBuf> {
+        let files = self.0.hierarchy.procs_files(&self.0.name);
+        files.iter().filter_map(|file| file.parent()).map(Into::into).collect()
     }
 
     /// Version of the file system it lives in.
@@ -153,7 +178,7 @@ impl Cgroup {
             .iter()
             .map(|pid| Leak::new("process", format!("{pid} in cgroup {}", self.0.name)))
             .collect();
-        if let Err((path, source)) = self.0.hierarchy.remove(&self.0.name, REMOVE_PATIENCE) {
+        if let Err((path, source)) = self.0.remove() {
             leaks.push(Leak::new("cgroup", format!("{}: {source}", path.display())));
         }
         leaks
@@ -163,6 +188,16 @@ impl Cgroup {
 /// A killed process may take this long to leave its cgroup on a loaded device.
 const REMOVE_PATIENCE: Duration = Duration::from_secs(5);
 
+impl Inner {
+    fn remove(&self) -> Result<(), (PathBuf, io::Error)> {
+        self.hierarchy.remove(&self.name, REMOVE_PATIENCE)?;
+        if self.parent.is_none() {
+            self.hierarchy.remove_empty_parents(&self.name);
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         for pid in self.hierarchy.processes(&self.name) {
@@ -171,7 +206,7 @@ impl Drop for Inner {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         }
-        let _ = self.hierarchy.remove(&self.name, REMOVE_PATIENCE);
+        let _ = self.remove();
     }
 }
 

@@ -20,11 +20,17 @@ pub(super) struct V1 {
     cpuset: Option<PathBuf>,
     /// Every root once; controllers may be mounted together.
     roots: Vec<PathBuf>,
+    /// Every cgroup mount. Engines make our path in all of them and remove only
+    /// its last part.
+    mounts: Vec<PathBuf>,
 }
 
 impl V1 {
     /// `None` where CPU time is not counted by a v1 controller.
-    pub(super) fn new(controllers: &BTreeMap<String, PathBuf>) -> Option<Self> {
+    pub(super) fn new(
+        controllers: &BTreeMap<String, PathBuf>,
+        mounts: Vec<PathBuf>,
+    ) -> Option<Self> {
         let cpuacct = controllers.get("cpuacct")?.clone();
         let memory = controllers.get("memory").cloned();
         let cpuset = controllers.get("cpuset").cloned();
@@ -35,7 +41,7 @@ impl V1 {
             .collect();
         roots.sort();
         roots.dedup();
-        Some(Self { cpuacct, memory, cpuset, roots })
+        Some(Self { cpuacct, memory, cpuset, roots, mounts })
     }
 }
 
@@ -94,11 +100,13 @@ impl Hierarchy for V1 {
     }
 
     fn remove(&self, name: &str, patience: Duration) -> PathResult<()> {
-        for root in &self.roots {
-            remove_below(&root.join(name), patience)?;
+        self.mounts.iter().try_for_each(|root| remove_below(&root.join(name), patience))
+    }
+
+    fn remove_empty_parents(&self, name: &str) {
+        for root in &self.mounts {
             remove_empty_parents(root, name);
         }
-        Ok(())
     }
 }
 

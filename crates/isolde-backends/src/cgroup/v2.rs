@@ -91,9 +91,11 @@ impl Hierarchy for V2 {
     }
 
     fn remove(&self, name: &str, patience: Duration) -> PathResult<()> {
-        remove_below(&self.directory(name), patience)?;
+        remove_below(&self.directory(name), patience)
+    }
+
+    fn remove_empty_parents(&self, name: &str) {
         remove_empty_parents(&self.root, name);
-        Ok(())
     }
 }
 
