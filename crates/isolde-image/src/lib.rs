@@ -1,1 +1,24 @@
+//! What goes into a sandbox, in the form that the sandbox wants it: a
+//! directory, an ext4 image, a tar archive; and the kernel and initramfs of
+//! sandboxes that bring their own. Nothing here knows of back ends.
+//!
+//! Everything made is kept in a [`Store`], a cache folder keyed by digest.
 
+mod cpio;
+mod decompress;
+mod error;
+mod ext4;
+mod fetch;
+mod forms;
+mod initramfs;
+mod kernel;
+mod modules;
+mod store;
+mod tool;
+mod tree;
+
+pub use error::ImageError;
+pub use fetch::fetch_package_kernel;
+pub use kernel::{HostKernel, choose_kernel, find_kernels};
+pub use store::Store;
+pub use tree::RootTree;

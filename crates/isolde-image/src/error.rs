@@ -1,0 +1,93 @@
+//! Errors of image making.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What could not be made, found or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// A file could not be read, written or made.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// What was attempted.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Neither `XDG_CACHE_HOME` nor `HOME` says where the cache is.
+    #[error("no folder for the cache: set XDG_CACHE_HOME or HOME")]
+    NoCacheFolder,
+    /// A path inside the tree is not usable.
+    #[error("{} cannot be a path in the sandbox: {reason}", path.display())]
+    TreePath {
+        /// The path.
+        path: PathBuf,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A file changed between its hashing and its copying.
+    #[error("{} changed while it was copied: try again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A tool of the distribution is not installed.
+    #[error("{tool} is not installed: sudo apt-get install --yes {package}")]
+    ToolMissing {
+        /// The tool.
+        tool: &'static str,
+        /// The Debian package that brings it.
+        package: &'static str,
+    },
+    /// A tool of the distribution failed.
+    #[error("{tool} failed: {said}")]
+    ToolFailed {
+        /// The tool.
+        tool: &'static str,
+        /// The end of what it said.
+        said: String,
+    },
+    /// No kernel that a guest can boot.
+    #[error("no kernel for guests: {found}; `isolde doctor --install` brings one")]
+    NoKernel {
+        /// What was found instead.
+        found: String,
+    },
+    /// A kernel lacks a driver.
+    #[error(
+        "kernel {release} has no module {module}: `isolde doctor --install` brings one that has"
+    )]
+    ModuleMissing {
+        /// The module's name.
+        module: String,
+        /// The kernel.
+        release: String,
+    },
+    /// A compressed kernel file could not be unpacked.
+    #[error("cannot unpack {}: {reason}", path.display())]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The distribution offers no kernel package.
+    #[error("no kernel package among {tried}: sudo apt-get update")]
+    NoPackage {
+        /// Names that were asked for.
+        tried: String,
+    },
+}
+
+impl ImageError {
+    /// A system error with a file.
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+        source: impl Into<io::Error>,
+    ) -> Self {
+        Self::File { action, path: path.into(), source: source.into() }
+    }
+}

@@ -1,0 +1,144 @@
+//! The distribution's kernel package, unpacked into the cache without being
+//! installed: no bootloader is touched and no rights of root are needed.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::tool::Tool;
+use crate::{HostKernel, ImageError, Store, kernel};
+
+const APT_CACHE: Tool = Tool { name: "apt-cache", package: "apt" };
+const APT_GET: Tool = Tool { name: "apt-get", package: "apt" };
+const DPKG_DEB: Tool = Tool { name: "dpkg-deb", package: "dpkg" };
+const DEPMOD: Tool = Tool { name: "depmod", package: "kmod" };
+
+/// Packages that stand for the newest kernel, the one made for virtual
+/// machines first: Debian (and Raspberry Pi OS, which has Debian's), Ubuntu.
+fn package_names() -> &'static [&'static str] {
+    match std::env::consts::ARCH {
+        "x86_64" => &[
+            "linux-image-cloud-amd64",
+            "linux-image-virtual",
+            "linux-image-amd64",
+            "linux-image-generic",
+        ],
+        _ => &[
+            "linux-image-cloud-arm64",
+            "linux-image-virtual",
+            "linux-image-arm64",
+            "linux-image-rpi-v8",
+            "linux-image-generic",
+        ],
+    }
+}
+
+const QUERY_PATIENCE: Duration = Duration::from_secs(60);
+/// Ubuntu's modules are 130 MB, and a device's line may be slow.
+const DOWNLOAD_PATIENCE: Duration = Duration::from_secs(1800);
+const UNPACK_PATIENCE: Duration = Duration::from_secs(300);
+
+/// Downloads the distribution's kernel for virtual machines and unpacks it into
+/// the cache, unless it is there already. Needs the network and takes minutes.
+///
+/// # Errors
+/// That no package list names a kernel, that a tool failed, or that the
+/// unpacked kernel lacks a driver.
+pub fn fetch_package_kernel(store: &Store) -> Result<HostKernel, ImageError> {
+    let root = store.kernels();
+    let packages = kernel_packages(&root)?;
+    let image = packages.first().map_or("", String::as_str);
+    let release = image
+        .trim_start_matches("linux-image-unsigned-")
+        .trim_start_matches("linux-image-")
+        .to_owned();
+    let place = store.keep("kernels", &release, |path| unpack(&packages, &release, path))?;
+    let image = place.join("boot").join(format!("vmlinuz-{release}"));
+    kernel::check(&image, &[place.join("lib/modules")])
+        .map_err(|why| ImageError::NoKernel { found: format!("{}: {why}", image.display()) })
+}
+
+/// The package with the image, and those with its modules where they are apart.
+fn kernel_packages(folder: &Path) -> Result<Vec<String>, ImageError> {
+    let depends = |package: &str| -> Vec<String> {
+        let arguments = ["depends", "--important", package];
+        // An unknown package is an ordinary answer here.
+        let text = APT_CACHE.run(arguments, &[], folder, QUERY_PATIENCE).unwrap_or_default();
+        dependencies(&text)
+    };
+    let is_image = |name: &&String| {
+        name.strip_prefix("linux-image-")
+            .is_some_and(|rest| rest.contains(|c: char| c.is_ascii_digit()))
+    };
+    for meta in package_names() {
+        let of_meta = depends(meta);
+        let Some(image) = of_meta.iter().find(is_image) else { continue };
+        let mut packages = vec![image.clone()];
+        for name in depends(image).into_iter().chain(of_meta.clone()) {
+            if name.starts_with("linux-modules-") && !packages.contains(&name) {
+                packages.push(name);
+            }
+        }
+        return Ok(packages);
+    }
+    Err(ImageError::NoPackage { tried: package_names().join(", ") })
+}
+
+/// Names behind `Depends:` in the output of `apt-cache depends`; virtual ones,
+/// in angle brackets, are left out.
+fn dependencies(text: &str) -> Vec<String> {
+    text.lines()
+        .filter_map(|line| line.trim().trim_start_matches('|').strip_prefix("Depends:"))
+        .map(str::trim)
+        .filter(|name| !name.starts_with('<'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Unpacks the packages into the new folder `path`: `boot/`, `lib/modules/`.
+fn unpack(packages: &[String], release: &str, path: &Path) -> Result<(), ImageError> {
+    let make = |error| ImageError::file("make", path, error);
+    fs::create_dir(path).map_err(make)?;
+    // As an ordinary user apt cannot change to its own; as root its own cannot
+    // write here.
+    let arguments = ["-o", "APT::Sandbox::User=root", "--quiet", "download"];
+    let arguments = arguments.into_iter().chain(packages.iter().map(String::as_str));
+    APT_GET.run(arguments, &[], path, DOWNLOAD_PATIENCE)?;
+    for package in packages_in(path) {
+        let name = package.to_string_lossy().into_owned();
+        DPKG_DEB.run(["-x", &name, "."], &[], path, UNPACK_PATIENCE)?;
+        fs::remove_file(&package).map_err(|error| ImageError::file("remove", &package, error))?;
+    }
+    // Newer packages put their modules into /usr/lib.
+    if !path.join("lib").exists() {
+        symlink("usr/lib", path.join("lib")).map_err(make)?;
+    }
+    if !path.join("lib/modules").join(release).join("modules.dep").exists() {
+        let base = path.to_string_lossy();
+        DEPMOD.run(["-b", &base, release], &[], path, UNPACK_PATIENCE)?;
+    }
+    Ok(())
+}
+
+fn packages_in(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_are_read_from_apt() {
+        let text = "linux-image-virtual\n  Depends: linux-image-6.8.0-45-generic\n \
+                    |Depends: wireless-regdb\n  Depends: <linux-firmware>\n  Suggests: x\n";
+        assert_eq!(dependencies(text), ["linux-image-6.8.0-45-generic", "wireless-regdb"]);
+    }
+}

@@ -1,0 +1,94 @@
+//! The initramfs of a full virtual machine: the agent as `/init`, and the
+//! modules it loads before it can reach its root file system.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::cpio::{Archive, Node};
+use crate::decompress::read_unpacked;
+use crate::modules::{Modules, module_name};
+use crate::tree::hex;
+use crate::{HostKernel, ImageError};
+
+/// Drivers of the machine: the bus, the root disk, the line to the agent, and
+/// the root file system.
+const DRIVERS: [&str; 4] = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"];
+
+/// Loaded where the kernel has them as modules: the PCI host bridge of arm64's
+/// `virt` machine, and the checksum that ext4 asks the kernel for by name, a
+/// dependency that modules.dep does not know.
+const SILENT_DEPENDENCIES: [(&str, &str); 2] =
+    [("virtio_pci", "pci_host_generic"), ("ext4", "crc32c_generic")];
+
+/// Raised with every change of the layout.
+const VERSION: u32 = 1;
+
+/// What an initramfs is made of.
+pub(crate) struct Contents {
+    init: Vec<u8>,
+    /// Name in the archive and content, in the order in which they are loaded.
+    modules: Vec<(String, Vec<u8>)>,
+}
+
+impl Contents {
+    pub(crate) fn gather(init: &Path, kernel: &HostKernel) -> Result<Self, ImageError> {
+        let init = fs::read(init).map_err(|error| ImageError::file("read", init, error))?;
+        let modules = Modules::read(&kernel.release, &kernel.modules)?;
+        let mut loaded = Vec::new();
+        for (index, path) in modules.load_order(&drivers(&modules))?.iter().enumerate() {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = module_name(&file).unwrap_or_default();
+            loaded.push((format!("modules/{index:02}-{name}.ko"), read_unpacked(path)?));
+        }
+        Ok(Self { init, modules: loaded })
+    }
+
+    /// SHA-256 in hex over everything that determines the archive.
+    pub(crate) fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(format!("isolde initramfs {VERSION}\n"));
+        hash.update(Sha256::digest(&self.init));
+        for (name, content) in &self.modules {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update(Sha256::digest(content));
+        }
+        hex(&hash.finalize())
+    }
+
+    /// The archive, uncompressed: unpacking in the guest would cost more time
+    /// than the shorter copy saves.
+    pub(crate) fn archive(&self) -> Vec<u8> {
+        let mut archive = Archive::default();
+        for folder in ["dev", "modules", "proc", "root", "sys"] {
+            archive.add(folder, Node::Folder);
+        }
+        archive.add("dev/console", Node::CharacterDevice { major: 5, minor: 1 });
+        for (name, content) in &self.modules {
+            archive.add(name, Node::File { content, mode: 0o644 });
+        }
+        archive.add("init", Node::File { content: &self.init, mode: 0o755 });
+        archive.finish()
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), ImageError> {
+        let write = |error| ImageError::file("write", path, error);
+        let mut file = File::create_new(path).map_err(write)?;
+        file.write_all(&self.archive()).map_err(write)?;
+        file.sync_all().map_err(write)
+    }
+}
+
+/// Names of what is loaded for `modules`' kernel.
+pub(crate) fn drivers(modules: &Modules) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for driver in DRIVERS {
+        let silent = SILENT_DEPENDENCIES.iter().filter(|(of, _)| *of == driver);
+        names.extend(silent.map(|&(_, name)| name).filter(|name| modules.is_loadable(name)));
+        names.push(driver);
+    }
+    names
+}

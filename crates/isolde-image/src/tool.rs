@@ -1,0 +1,144 @@
+//! Running tools of the distribution, by a deadline.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::ImageError;
+
+/// A tool and the Debian package that brings it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    pub(crate) package: &'static str,
+}
+
+/// What is kept of each of a tool's outputs.
+const OUTPUT_LIMIT: u64 = 1 << 20;
+
+impl Tool {
+    /// Where it is: in `PATH`, or where administrators' tools are, which the
+    /// `PATH` of ordinary users lacks.
+    fn find(self) -> Result<PathBuf, ImageError> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .chain(["/usr/sbin".into(), "/sbin".into()])
+            .map(|folder| folder.join(self.name))
+            .find(|candidate| candidate.is_file())
+            .ok_or(ImageError::ToolMissing { tool: self.name, package: self.package })
+    }
+
+    /// Runs it in `folder` with the C locale and gives its standard output.
+    pub(crate) fn run<A: AsRef<OsStr>>(
+        self,
+        arguments: impl IntoIterator<Item = A>,
+        environment: &[(&str, &str)],
+        folder: &Path,
+        limit: Duration,
+    ) -> Result<String, ImageError> {
+        let failed = |said: String| ImageError::ToolFailed { tool: self.name, said };
+        let mut command = Command::new(self.find()?);
+        command
+            .args(arguments)
+            .env("LC_ALL", "C")
+            .envs(environment.iter().copied())
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = Guard(command.spawn().map_err(|error| failed(error.to_string()))?);
+        let output = child.0.stdout.take().map(collect);
+        let errors = child.0.stderr.take().map(collect);
+        let ended =
+            wait(&mut child.0, Instant::now() + limit).map_err(|e| failed(e.to_string()))?;
+        let Some(status) = ended else {
+            return Err(failed(format!("it did not end within {} s", limit.as_secs())));
+        };
+        let text = |thread: Option<JoinHandle<Vec<u8>>>| {
+            let bytes = thread.and_then(|thread| thread.join().ok()).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).into_owned()
+        };
+        let (output, errors) = (text(output), text(errors));
+        if status.success() {
+            return Ok(output);
+        }
+        let last = errors.lines().rfind(|line| !line.trim().is_empty());
+        Err(failed(last.map_or_else(|| status.to_string(), |line| line.trim().to_owned())))
+    }
+}
+
+/// A child that does not outlive its guard.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads a stream to its end, so that the tool never blocks, and keeps the start.
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        let _ = stream.by_ref().take(OUTPUT_LIMIT).read_to_end(&mut kept);
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        kept
+    })
+}
+
+/// The child's status, or `None` when `deadline` passes first.
+fn wait(child: &mut Child, deadline: Instant) -> std::io::Result<Option<std::process::ExitStatus>> {
+    let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let timeout = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        match poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHELL: Tool = Tool { name: "sh", package: "dash" };
+
+    fn shell(script: &str, limit: Duration) -> Result<String, ImageError> {
+        SHELL.run(["-c", script], &[], Path::new("/"), limit)
+    }
+
+    #[test]
+    fn output_failure_and_deadline() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(shell("echo yes; echo no >&2", minute).unwrap(), "yes\n");
+        let failed = shell("echo first >&2; echo why >&2; exit 3", minute).unwrap_err();
+        assert_eq!(failed.to_string(), "sh failed: why");
+        let late = shell("exec sleep 60", Duration::from_millis(20)).unwrap_err();
+        assert!(late.to_string().contains("did not end"), "{late}");
+    }
+
+    #[test]
+    fn a_missing_tool_names_its_package() {
+        let tool = Tool { name: "no-such-tool", package: "some-package" };
+        let error = tool.run([""], &[], Path::new("/"), Duration::ZERO).unwrap_err();
+        assert!(error.to_string().ends_with("apt-get install --yes some-package"), "{error}");
+    }
+}
