@@ -10,26 +10,17 @@ use std::sync::OnceLock;
 
 use isolde_model::KvmFacts;
 
-cfg_select! {
-    any(target_arch = "x86_64", target_arch = "aarch64") => {
-        #[cfg_attr(target_arch = "x86_64", path = "arch_x86_64.rs")]
-        #[cfg_attr(target_arch = "aarch64", path = "arch_aarch64.rs")]
-        mod arch;
-        mod attempt;
-        mod guest;
-        mod kick;
-        mod memory;
-        mod timing;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod attempt;
 
-        use attempt::attempt;
-    }
-    _ => {
-        fn attempt() -> KvmFacts {
-            KvmFacts::Absent {
-                reason: "no probe for this architecture".into(),
-                hint: "use environments that need no KVM".into(),
-            }
-        }
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use attempt::attempt;
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn attempt() -> KvmFacts {
+    KvmFacts::Absent {
+        reason: "no probe for this architecture".into(),
+        hint: "use environments that need no KVM".into(),
     }
 }
 

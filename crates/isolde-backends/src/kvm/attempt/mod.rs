@@ -1,14 +1,21 @@
 //! Making a guest, trying it, and the verdict.
 
+#[cfg_attr(target_arch = "x86_64", path = "arch_x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "arch_aarch64.rs")]
+mod arch;
+mod guest;
+mod kick;
+mod memory;
+mod timing;
+
 use std::time::{Duration, Instant};
 
 use isolde_model::KvmFacts;
 use kvm_bindings::KVM_API_VERSION;
 use kvm_ioctls::Kvm;
 
-use super::guest::Stop;
-use super::kick::{self, Ran};
-use super::{arch, timing};
+use guest::Stop;
+use kick::Ran;
 
 /// The guest gets no more time than this.
 const GUEST_PATIENCE: Duration = Duration::from_millis(600);
@@ -123,6 +130,22 @@ mod tests {
 
     fn found(guest: Result<u64, Stop>, failed: Option<(&'static str, Stop)>) -> KvmFacts {
         judge(Ok(Findings { native: 400, guest, failed }))
+    }
+
+    #[test]
+    fn a_guest_without_end_is_taken_off_the_cpu() {
+        let (Ok(kvm), begun) = (Kvm::new(), Instant::now()) else {
+            #[expect(clippy::print_stderr, reason = "a skipped test says why")]
+            {
+                eprintln!("skipped: /dev/kvm cannot be opened");
+            }
+            return;
+        };
+        let soon = begun + Duration::from_millis(50);
+        let ran = kick::run_until(soon, begun + Duration::from_secs(60), move || {
+            arch::make_guest(&kvm, soon)?.run_loop(u32::MAX)
+        });
+        assert!(matches!(ran, Ran::Returned(Err(Stop::TimedOut))), "{ran:?}");
     }
 
     #[test]
