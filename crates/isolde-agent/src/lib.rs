@@ -1,1 +1,3 @@
+//! The agent: what Isolde does inside a sandbox.
 
+pub mod cpuinfo;

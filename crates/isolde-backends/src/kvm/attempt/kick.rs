@@ -69,7 +69,7 @@ fn kick<T>(thread: &JoinHandle<T>) {
     if installed == 0 {
         // SAFETY: the handle has not been joined, so the thread's id is valid even
         // when the thread has ended. Then there is nothing to kick: no error.
-        unsafe { libc::pthread_kill(thread.as_pthread_t(), kick_signal()) };
+        unsafe { libc::pthread_kill(thread.as_pthread_t() as libc::pthread_t, kick_signal()) };
     }
 }
 
