@@ -1,3 +1,4 @@
-//! The agent: what Isolde does inside a sandbox.
+//! The messages between host and sandbox, and what runs inside the sandbox.
 
 pub mod cpuinfo;
+pub mod guest;

@@ -1,18 +1,42 @@
-//! `vm`.
+//! `vm`: a full virtual machine: QEMU with the PC of its time (q35) or arm64's
+//! `virt` machine, virtio devices, and a kernel of its own.
+//!
+//! The machine's memory is the limit: the cgroup of QEMU has none, because what
+//! QEMU itself needs beside the guest is a cost of the isolation, to be counted
+//! and not to be taken from the guest.
+//!
+//! A guest that switches itself off ends with status 0; one that resets its
+//! machine, as a panicking kernel does, with status 1.
 
-use isolde_model::{EnvironmentName, Readiness};
+mod command;
+mod machine;
+mod qmp;
+mod sandbox;
 
-use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
 
-/// Stands for the back end until its own folder is filled.
+use isolde_model::{EnvironmentName, Readiness, Ready};
+
+use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec, cgroup, kvm};
+use machine::{Accelerator, HOST};
+
+/// A full virtual machine.
 #[derive(Debug, Default)]
-pub struct Vm(());
+pub struct Vm {
+    accelerator: OnceLock<Accelerator>,
+}
 
 impl Vm {
     /// The back end.
     #[must_use]
     pub const fn new() -> Self {
-        Self(())
+        Self { accelerator: OnceLock::new() }
+    }
+
+    fn accelerator(&self) -> &Accelerator {
+        self.accelerator.get_or_init(|| Accelerator::choose(&kvm::probe()))
     }
 }
 
@@ -22,18 +46,86 @@ impl Backend for Vm {
     }
 
     fn description(&self) -> &'static str {
-        "vm"
+        "a full virtual machine: QEMU with virtio devices"
     }
 
     fn probe(&self) -> Readiness {
-        Readiness::missing("not built", "build it")
+        if !is_installed(HOST.program) {
+            return Readiness::missing_packages(
+                format!("{} is not installed", HOST.program),
+                &[HOST.package],
+            );
+        }
+        let version = match qemu_version() {
+            Ok(version) => version,
+            Err(error) => {
+                return Readiness::missing(
+                    format!("{} does not start: {error}", HOST.program),
+                    format!("sudo apt-get install --reinstall {}", HOST.package),
+                );
+            }
+        };
+        if let Err(missing) = cgroup::check_permission() {
+            return Readiness::Missing(missing);
+        }
+        let accelerator = self.accelerator();
+        Readiness::Ready(Ready {
+            version: format!("qemu {version}, {}, {}", HOST.name, accelerator.name()),
+            emulated: matches!(accelerator, Accelerator::Tcg(_)),
+            note: match accelerator {
+                Accelerator::Kvm => None,
+                Accelerator::Tcg(why) => Some(format!("the CPU is emulated: {why}")),
+            },
+        })
     }
 
     fn root_form(&self) -> RootForm {
-        RootForm::Directory
+        RootForm::Ext4
     }
 
-    fn create(&self, _spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
-        Err(BackendError::Missing { what: "not built".into(), hint: "build it".into() })
+    fn needs_kernel(&self) -> bool {
+        true
+    }
+
+    fn create(&self, mut spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
+        let kernel = spec.kernel.take().ok_or_else(|| BackendError::Missing {
+            what: "no kernel for the guest".into(),
+            hint: "`isolde doctor --install` brings one".into(),
+        })?;
+        Ok(Box::new(sandbox::VmSandbox::new(spec, kernel, self.accelerator().clone())))
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .any(|file: PathBuf| file.is_file())
+}
+
+/// The number behind `QEMU emulator version`.
+fn qemu_version() -> Result<String, BackendError> {
+    let output = Command::new(HOST.program)
+        .arg("--version")
+        .output()
+        .map_err(|source| BackendError::os(format!("start {}", HOST.program), source))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_version(&text).ok_or_else(|| BackendError::tool("learn its version", text.into_owned()))
+}
+
+fn parse_version(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("version ")?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read() {
+        let text = "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)\nCopyright";
+        assert_eq!(parse_version(text).as_deref(), Some("7.2.22"));
+        assert_eq!(parse_version(""), None);
     }
 }

@@ -1,0 +1,106 @@
+//! The agent on the root disk: its line to the host first, the rest after.
+
+use std::ffi::CStr;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount};
+use rustix::system::{RebootCommand, reboot};
+
+use super::{DEVICE_PATIENCE, DEVICE_PAUSE, GuestError, PORT_NAME, console};
+
+/// Where the kernel lists ports with their names.
+const PORTS: &str = "/sys/class/virtio-ports";
+
+/// Opens the port to the host, for reading and writing. It mounts /sys, to
+/// learn which of the ports it is, and nothing else: the first byte shall not
+/// wait for what it does not need.
+///
+/// # Errors
+/// That the port does not appear within a minute, or cannot be opened.
+pub fn open_port() -> Result<File, GuestError> {
+    mount_on("/sys", "sysfs", None)?;
+    let deadline = Instant::now() + DEVICE_PATIENCE;
+    loop {
+        if let Some(device) = find_port(Path::new(PORTS)) {
+            return OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(&device)
+                .map_err(|error| GuestError::new("open", device.to_string_lossy(), error));
+        }
+        if Instant::now() >= deadline {
+            let error = io::Error::from(io::ErrorKind::TimedOut);
+            return Err(GuestError::new("find", format!("the port {PORT_NAME}"), error));
+        }
+        std::thread::sleep(DEVICE_PAUSE);
+    }
+}
+
+/// The device of the port with our name, once it has one.
+fn find_port(ports: &Path) -> Option<PathBuf> {
+    let ports = fs::read_dir(ports).into_iter().flatten().flatten();
+    ports
+        .filter(|port| {
+            let name = fs::read_to_string(port.path().join("name"));
+            name.is_ok_and(|name| name.trim() == PORT_NAME)
+        })
+        .map(|port| Path::new("/dev").join(port.file_name()))
+        .find(|device| device.exists())
+}
+
+/// Mounts what applications expect: /proc, and /tmp and /run in memory.
+/// Problems are reported on the console.
+pub fn finish_boot() {
+    let mounts: [(&str, &str, Option<&CStr>); 3] = [
+        ("/proc", "proc", None),
+        ("/tmp", "tmpfs", Some(c"mode=1777")),
+        ("/run", "tmpfs", Some(c"mode=0755")),
+    ];
+    for (place, kind, options) in mounts {
+        if let Err(error) = mount_on(place, kind, options) {
+            console::report(&error);
+        }
+    }
+}
+
+fn mount_on(place: &str, kind: &str, options: Option<&CStr>) -> Result<(), GuestError> {
+    match mount(kind, place, kind, MountFlags::NOSUID | MountFlags::NODEV, options) {
+        // Already mounted will do.
+        Ok(()) | Err(Errno::BUSY) => Ok(()),
+        Err(error) => Err(GuestError::new("mount", place, error)),
+    }
+}
+
+/// Switches the machine off. What was written to the port has reached the host
+/// by then: such a write returns when the host has taken it.
+pub fn power_off() -> ! {
+    rustix::fs::sync();
+    if let Err(error) = reboot(RebootCommand::PowerOff) {
+        console::report(&GuestError::new("power off", "the machine", error));
+    }
+    // The kernel panics when its first process ends, which ends the machine too.
+    std::process::exit(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_is_found_by_its_whole_name() {
+        let ports = std::env::temp_dir().join(format!("isolde-ports-{}", std::process::id()));
+        // `full` stands for a port, because /dev/full exists everywhere.
+        for (port, name) in [("zero", "isolde-not\n"), ("full", "isolde\n"), ("null", "other\n")] {
+            fs::create_dir_all(ports.join(port)).unwrap();
+            fs::write(ports.join(port).join("name"), name).unwrap();
+        }
+        fs::create_dir_all(ports.join("nameless")).unwrap();
+        assert_eq!(find_port(&ports), Some(PathBuf::from("/dev/full")));
+        fs::remove_dir_all(&ports).unwrap();
+        assert_eq!(find_port(&ports), None);
+    }
+}

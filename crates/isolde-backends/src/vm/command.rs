@@ -1,0 +1,136 @@
+//! QEMU's command line.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use rustix::io::{FdFlags, fcntl_setfd};
+use serde_json::json;
+
+use super::machine::{Accelerator, Machine};
+use crate::{BackendError, GuestKernel, SandboxSpec};
+
+/// Name of the virtio port that is the line to the agent; the guest looks for it.
+const PORT_NAME: &str = "isolde";
+
+/// `quiet`: a serial console takes time for every byte. `panic=-1`: a panic
+/// resets at once, and a reset ends QEMU.
+const PARAMETERS: &str = "quiet panic=-1";
+
+/// QEMU's ends of its three channels. They are socket pairs connected before it
+/// starts: no path, no race for who comes first, nothing left on the disk.
+pub(super) struct QemuEnds {
+    pub(super) line: OwnedFd,
+    pub(super) console: OwnedFd,
+    pub(super) control: OwnedFd,
+}
+
+/// Ours.
+pub(super) struct OurEnds {
+    pub(super) line: UnixStream,
+    pub(super) console: UnixStream,
+    pub(super) control: UnixStream,
+}
+
+/// Three connected channels.
+pub(super) fn channels() -> Result<(OurEnds, QemuEnds), BackendError> {
+    let pair =
+        || UnixStream::pair().map_err(|source| BackendError::os("make a socket pair", source));
+    let ((line, qemu_line), (console, qemu_console), (control, qemu_control)) =
+        (pair()?, pair()?, pair()?);
+    let qemu = QemuEnds {
+        line: qemu_line.into(),
+        console: qemu_console.into(),
+        control: qemu_control.into(),
+    };
+    Ok((OurEnds { line, console, control }, qemu))
+}
+
+/// The command that runs `spec`.
+pub(super) fn qemu(
+    machine: &Machine,
+    accelerator: &Accelerator,
+    spec: &SandboxSpec,
+    kernel: &GuestKernel,
+    ends: QemuEnds,
+) -> Command {
+    let cpus = spec.cpus.len();
+    let mut command = Command::new(machine.program);
+    command
+        .args(["-name", &spec.id])
+        // Nothing but what follows: no network, no graphics, no file of the host's.
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none"])
+        .args(["-machine", machine.kind])
+        .args(accelerator.arguments(cpus))
+        .args(["-smp", &cpus.to_string()])
+        .args(["-m", &format!("{}M", spec.memory.whole_mebibytes())])
+        .arg("-no-reboot")
+        .args(disk_arguments(spec))
+        .args(channel_arguments(&ends))
+        .arg("-kernel")
+        .arg(&kernel.image)
+        .arg("-initrd")
+        .arg(&kernel.initramfs)
+        .args(["-append", &format!("{} {PARAMETERS}", machine.parameters)])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    hand_down(&mut command, ends);
+    command
+}
+
+/// The root disk, read-only. JSON, because a comma in a path would end an
+/// option. Without locks, because many launches share the image.
+fn disk_arguments(spec: &SandboxSpec) -> [String; 4] {
+    let disk = json!({
+        "node-name": "root",
+        "driver": "raw",
+        "read-only": true,
+        "file": { "driver": "file", "filename": spec.root, "locking": "off", "read-only": true },
+    });
+    ["-blockdev".into(), disk.to_string(), "-device".into(), "virtio-blk-pci,drive=root".into()]
+}
+
+fn channel_arguments(ends: &QemuEnds) -> Vec<String> {
+    let channel = |id: &str, end: &OwnedFd| format!("socket,id={id},fd={}", end.as_raw_fd());
+    [
+        ("-chardev", channel("console", &ends.console)),
+        ("-serial", "chardev:console".into()),
+        ("-chardev", channel("control", &ends.control)),
+        ("-mon", "chardev=control,mode=control".into()),
+        ("-chardev", channel("line", &ends.line)),
+        ("-device", "virtio-serial-pci".into()),
+        ("-device", format!("virtserialport,chardev=line,name={PORT_NAME}")),
+    ]
+    .into_iter()
+    .flat_map(|(option, value)| [option.to_owned(), value])
+    .collect()
+}
+
+/// Leaves QEMU's ends open across its exec, there and nowhere else: in this
+/// process they keep their close-on-exec flag, so that no child started by
+/// another thread inherits them. They live as long as `command`.
+fn hand_down(command: &mut Command, ends: QemuEnds) {
+    let ends = [ends.line, ends.console, ends.control];
+    let keep_open = move || {
+        ends.iter().try_for_each(|end| fcntl_setfd(end.as_fd(), FdFlags::empty()))?;
+        Ok(())
+    };
+    // SAFETY: between fork and exec the closure only calls fcntl(2) on
+    // descriptors opened before; it neither allocates nor takes locks.
+    unsafe { command.pre_exec(keep_open) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_told_to_qemu_by_their_numbers() {
+        let (_ours, qemu) = channels().unwrap();
+        let line = qemu.line.as_raw_fd();
+        let arguments = channel_arguments(&qemu).join(" ");
+        assert!(arguments.contains(&format!("socket,id=line,fd={line} ")), "{arguments}");
+    }
+}
