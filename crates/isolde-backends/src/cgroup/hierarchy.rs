@@ -48,6 +48,8 @@ pub trait Hierarchy: fmt::Debug + Send + Sync {
     fn read(&self, name: &str) -> PathResult<Reading>;
     /// Process ids in `name` and below it.
     fn processes(&self, name: &str) -> Vec<u32>;
+    /// Names of the cgroups directly below `name`, in any hierarchy.
+    fn children(&self, name: &str) -> Vec<String>;
     /// Removes `name` with all below it from every hierarchy, also from those
     /// in which only an engine made it.
     fn remove(&self, name: &str, patience: Duration) -> PathResult<()>;
@@ -135,6 +137,16 @@ pub(super) fn processes_below(directory: &Path) -> Vec<u32> {
         found.extend(processes_below(&child));
     }
     found
+}
+
+/// Names of the cgroups directly below any of these directories, each once.
+pub(super) fn child_names(directories: impl Iterator<Item = PathBuf>) -> Vec<String> {
+    let children = directories.flat_map(|directory| child_directories(&directory));
+    let mut names: Vec<String> =
+        children.filter_map(|child| Some(child.file_name()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 fn child_directories(directory: &Path) -> Vec<PathBuf> {

@@ -65,7 +65,13 @@ impl Cgroup {
     ) -> Result<Self, BackendError> {
         let hierarchy = Arc::clone(hierarchy);
         let cgroup = Self(Arc::new(Inner { hierarchy, name, parent }));
-        let made = cgroup.0.hierarchy.create(&cgroup.0.name, &cpu_list(cpus));
+        // Another run that ends at this moment removes parents that are empty.
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let make = || cgroup.0.hierarchy.create(&cgroup.0.name, &cpu_list(cpus));
+        let made = (0..5).fold(make(), |made, _| match made {
+            Err((_, error)) if gone(&error) => make(),
+            made => made,
+        });
         made.map_err(|error| cgroup.explain(error))?;
         Ok(cgroup)
     }
@@ -216,6 +222,27 @@ impl Drop for Inner {
 /// That no usable cgroup file system is mounted.
 pub fn host_hierarchy() -> Result<Arc<dyn Hierarchy>, BackendError> {
     hierarchy::detect()
+}
+
+/// Removes the cgroups `parent/<name>` for whose name `is_stale` says yes, with
+/// every process in them, and says which were removed.
+pub fn remove_stale(
+    hierarchy: &Arc<dyn Hierarchy>,
+    parent: &str,
+    is_stale: &dyn Fn(&str) -> bool,
+) -> Vec<Leak> {
+    let mut names = hierarchy.children(parent);
+    names.retain(|name| is_stale(name));
+    names
+        .into_iter()
+        .map(|name| format!("{parent}/{name}"))
+        .filter(|name| {
+            let inner =
+                Inner { hierarchy: Arc::clone(hierarchy), name: name.clone(), parent: None };
+            Cgroup(Arc::new(inner)).remove().is_empty()
+        })
+        .map(|name| Leak::new("cgroup", name))
+        .collect()
 }
 
 /// Whether cgroups can be made, tried by making one.

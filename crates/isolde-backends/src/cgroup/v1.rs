@@ -8,8 +8,8 @@ use std::time::Duration;
 use isolde_model::Reading;
 
 use super::hierarchy::{
-    Hierarchy, PathResult, Version, keyed, processes_below, read_number, read_text, remove_below,
-    remove_empty_parents, write,
+    Hierarchy, PathResult, Version, child_names, keyed, processes_below, read_number, read_text,
+    remove_below, remove_empty_parents, write,
 };
 
 /// Roots of the controllers in use.
@@ -97,6 +97,10 @@ impl Hierarchy for V1 {
         all.sort_unstable();
         all.dedup();
         all
+    }
+
+    fn children(&self, name: &str) -> Vec<String> {
+        child_names(self.mounts.iter().map(|root| root.join(name)))
     }
 
     fn remove(&self, name: &str, patience: Duration) -> PathResult<()> {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use isolde_model::Reading;
 
 use super::hierarchy::{
-    Hierarchy, PathResult, Version, keyed, processes_below, read_number, read_text, remove_below,
-    remove_empty_parents, write,
+    Hierarchy, PathResult, Version, child_names, keyed, processes_below, read_number, read_text,
+    remove_below, remove_empty_parents, write,
 };
 
 /// Controllers that a sandbox is held and counted by.
@@ -88,6 +88,10 @@ impl Hierarchy for V2 {
 
     fn processes(&self, name: &str) -> Vec<u32> {
         processes_below(&self.directory(name))
+    }
+
+    fn children(&self, name: &str) -> Vec<String> {
+        child_names(std::iter::once(self.directory(name)))
     }
 
     fn remove(&self, name: &str, patience: Duration) -> PathResult<()> {

@@ -93,7 +93,13 @@ impl Sandbox for FakeSandbox {
             make().map_err(|source| BackendError::os("make a socket pair", source))?;
         let (send, receive) = channel();
         let agent = Arc::clone(&self.fake.agent);
-        std::thread::spawn(move || send.send(agent(agent_end)));
+        let end = cut.try_clone().map_err(|source| BackendError::os("copy a socket", source))?;
+        std::thread::spawn(move || {
+            let status = agent(agent_end);
+            // A process that ends closes all of its copies.
+            let _ = end.shutdown(std::net::Shutdown::Both);
+            send.send(status)
+        });
         self.running = Some((cut, receive));
         Ok(Line { reader: OwnedFd::from(reader), writer: OwnedFd::from(writer) })
     }

@@ -1,0 +1,143 @@
+//! Running an application and timing its phases.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+use isolde_apps::{AppError, Application, Description, Threads};
+use isolde_model::{Inference, Mark, OutputTensor, Phase};
+
+use super::line::AgentLine;
+use crate::output_digest;
+use crate::protocol::{FromAgent, RunJob};
+
+/// Inferences are sent together, between inferences and never within one: a
+/// message wakes the host, which may want the same CPU.
+const BATCH: usize = 256;
+/// But not later than this, so that little is lost if the sandbox dies.
+const BATCH_AGE: Duration = Duration::from_millis(250);
+
+/// Runs the job and sends what came of it; [`FromAgent::Finished`] or
+/// [`FromAgent::Failed`] is the last message.
+pub(super) fn run(line: &mut AgentLine, job: &RunJob) -> io::Result<()> {
+    let last = match attempt(line, job) {
+        Ok(()) => FromAgent::Finished,
+        Err(Stop::Line(error)) => return Err(error),
+        Err(Stop::Job(reason)) => FromAgent::Failed { reason },
+    };
+    line.send(&last)
+}
+
+/// Why a job ends early.
+enum Stop {
+    Line(io::Error),
+    Job(String),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Line(error)
+    }
+}
+
+impl From<AppError> for Stop {
+    fn from(error: AppError) -> Self {
+        Self::Job(chain(&error))
+    }
+}
+
+/// An error with its causes, as one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+fn attempt(line: &mut AgentLine, job: &RunJob) -> Result<(), Stop> {
+    let description = isolde_apps::find(&job.application)
+        .ok_or_else(|| Stop::Job(format!("there is no application `{}`", job.application)))?;
+    line.send(&FromAgent::Passed(Mark::ApplicationStarted))?;
+    let threads = Threads::new(job.threads);
+    let application = (description.load)(&threads)?;
+    line.send(&FromAgent::Passed(Mark::ModelLoaded))?;
+    let mut work = Work { line, application, description, batch: Vec::new(), sent: Instant::now() };
+    threads.run(|| work.infer_all(job))
+}
+
+struct Work<'a> {
+    line: &'a mut AgentLine,
+    application: Box<dyn Application>,
+    description: &'a Description,
+    batch: Vec<Inference>,
+    sent: Instant,
+}
+
+impl Work<'_> {
+    fn infer_all(&mut self, job: &RunJob) -> Result<(), Stop> {
+        let inputs =
+            u32::try_from((self.description.expected_labels)().len().max(1)).unwrap_or(u32::MAX);
+        let mut outputs = Vec::new();
+        let mut seen = BTreeSet::new();
+        for index in 0..job.warm_up.saturating_add(job.inferences) {
+            let phase = if index < job.warm_up { Phase::WarmUp } else { Phase::Steady };
+            let input = index % inputs;
+            self.batch.push(time_inference(&mut *self.application, index, phase, input)?);
+            if index == 0 {
+                self.line.send(&FromAgent::Passed(Mark::FirstInference))?;
+            }
+            if seen.insert(input) {
+                let values = self.application.output().to_vec();
+                outputs.push(OutputTensor { input, values });
+            }
+            if self.batch.len() >= BATCH || self.sent.elapsed() >= BATCH_AGE {
+                self.send_batch()?;
+            }
+        }
+        self.send_batch()?;
+        for output in outputs {
+            self.line.send(&FromAgent::Output(output))?;
+        }
+        Ok(())
+    }
+
+    fn send_batch(&mut self) -> io::Result<()> {
+        let inferences = std::mem::take(&mut self.batch);
+        self.line.send(&FromAgent::Inferences(inferences))?;
+        self.sent = Instant::now();
+        Ok(())
+    }
+}
+
+fn time_inference(
+    application: &mut dyn Application,
+    index: u32,
+    phase: Phase,
+    input: u32,
+) -> Result<Inference, AppError> {
+    let started = Instant::now();
+    application.prepare(input)?;
+    let prepared = Instant::now();
+    application.infer()?;
+    let inferred = Instant::now();
+    let label = application.interpret()?;
+    let interpreted = Instant::now();
+    Ok(Inference {
+        index,
+        phase,
+        input,
+        prepare_ns: nanoseconds(prepared - started),
+        infer_ns: nanoseconds(inferred - prepared),
+        interpret_ns: nanoseconds(interpreted - inferred),
+        label,
+        output_digest: output_digest(application.output()),
+    })
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,107 @@
+//! Running a command and passing its output and end on.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::line::AgentLine;
+use super::{AgentError, Place, memory};
+use crate::protocol::{CommandEnding, ExecJob, FromAgent};
+
+/// Where programs look for others inside a sandbox.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// How long output may still come after the command ended, for descendants
+/// that keep its descriptors open.
+const LAST_OUTPUT: Duration = Duration::from_millis(500);
+
+/// Runs the job, sends what came of it, and returns when the host says goodbye.
+/// A host that goes away ends the command.
+pub(super) fn run(mut line: AgentLine, job: &ExecJob, place: Place) -> Result<(), AgentError> {
+    let kills_before = memory::oom_kills(place);
+    let mut child = match spawn(job) {
+        Ok(child) => child,
+        Err(error) => {
+            let reason = format!("cannot run `{}`: {error}", job.program);
+            line.send(&FromAgent::Failed { reason })?;
+            return line.await_goodbye();
+        }
+    };
+    let writer = Arc::new(Mutex::new(line.second_writer()?));
+    let mut pumps = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        pumps.push(pump(stdout, Arc::clone(&writer), FromAgent::Stdout));
+    }
+    if let Some(stderr) = child.stderr.take() {
+        pumps.push(pump(stderr, Arc::clone(&writer), FromAgent::Stderr));
+    }
+    let group = Pid::from_child(&child);
+    let goodbye = std::thread::spawn(move || {
+        let farewell = line.await_goodbye();
+        // Either the command is over or nobody is left to hear of it.
+        let _ = kill_process_group(group, Signal::KILL);
+        farewell
+    });
+    let status = child.wait()?;
+    let patience = Instant::now() + LAST_OUTPUT;
+    while pumps.iter().any(|pump| !pump.is_finished()) && Instant::now() < patience {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let ending = ending(status, memory::oom_kills(place).saturating_sub(kills_before));
+    send(&writer, &FromAgent::Exited(ending))?;
+    goodbye.join().unwrap_or(Ok(()))
+}
+
+fn spawn(job: &ExecJob) -> io::Result<Child> {
+    // Relative to the folder the agent was started in, which is the sandbox's
+    // root; made absolute because exec would search PATH for a bare name.
+    let program = std::env::current_dir()?.join(Path::new(&job.program));
+    let (name, arguments) =
+        job.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
+    let mut command = Command::new(program);
+    command
+        .arg0(name)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", "/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let child = command.spawn()?;
+    // When memory runs out the command goes first, not the agent that reports it.
+    let adjust = format!("/proc/{}/oom_score_adj", child.id());
+    let _ = std::fs::write(adjust, "1000");
+    Ok(child)
+}
+
+fn pump(
+    mut from: impl Read + Send + 'static,
+    to: Arc<Mutex<File>>,
+    wrap: fn(Vec<u8>) -> FromAgent,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut chunk = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut chunk) {
+            if send(&to, &wrap(chunk[..length].to_vec())).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn send(writer: &Mutex<File>, message: &FromAgent) -> io::Result<()> {
+    let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+    message.write_to(&mut *writer)
+}
+
+fn ending(status: ExitStatus, oom_kills: u64) -> CommandEnding {
+    CommandEnding { status: status.code(), signal: status.signal(), oom_kills }
+}

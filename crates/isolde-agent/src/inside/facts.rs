@@ -1,0 +1,28 @@
+//! What can be seen from inside.
+
+use std::fs;
+
+use isolde_model::InsideFacts;
+
+use super::{Place, memory};
+use crate::cpuinfo::cpu_model_and_features;
+
+pub(super) fn read(place: Place) -> InsideFacts {
+    let uname = rustix::system::uname();
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let (cpu_model, features_digest) = cpu_model_and_features(&cpuinfo);
+    InsideFacts {
+        cpus: usable_cpus(),
+        memory_limit_bytes: memory::limit(place),
+        own_kernel_memory: place == Place::OwnKernel,
+        kernel: uname.release().to_string_lossy().into_owned(),
+        architecture: uname.machine().to_string_lossy().into_owned(),
+        cpu_model,
+        features_digest,
+        pid: std::process::id(),
+    }
+}
+
+fn usable_cpus() -> u32 {
+    rustix::thread::sched_getaffinity(None).map_or(0, |set| set.count())
+}
