@@ -13,7 +13,8 @@ const DIGEST_BYTES: usize = 8;
 /// their arithmetic by these flags.
 #[must_use]
 pub fn cpu_model_and_features(cpuinfo: &str) -> (Option<String>, Option<String>) {
-    let features = feature_flags(cpuinfo).map(|flags| {
+    let arm_flags = || values(cpuinfo, "Features").find(|flags| !flags.is_empty());
+    let features = x86_flags(cpuinfo).or_else(arm_flags).map(|flags| {
         let mut flags: Vec<&str> = flags.split_ascii_whitespace().collect();
         flags.sort_unstable();
         let digest = Sha256::digest(flags.join(" "));
@@ -22,10 +23,10 @@ pub fn cpu_model_and_features(cpuinfo: &str) -> (Option<String>, Option<String>)
     (model(cpuinfo), features)
 }
 
-/// Feature flags of the first CPU: `flags` on x86, `Features` on Arm.
+/// Feature flags of the first CPU where it is an x86.
 #[must_use]
-pub fn feature_flags(cpuinfo: &str) -> Option<&str> {
-    values(cpuinfo, "flags").chain(values(cpuinfo, "Features")).find(|flags| !flags.is_empty())
+pub fn x86_flags(cpuinfo: &str) -> Option<&str> {
+    values(cpuinfo, "flags").find(|flags| !flags.is_empty())
 }
 
 /// x86 names the model; 64-bit Arm gives numbers for each core, and boards may
@@ -46,7 +47,7 @@ fn model(cpuinfo: &str) -> Option<String> {
 }
 
 /// The values of all lines `key : value`.
-fn values<'a>(cpuinfo: &'a str, key: &'a str) -> impl Iterator<Item = &'a str> {
+fn values<'a>(cpuinfo: &'a str, key: &'static str) -> impl Iterator<Item = &'a str> {
     cpuinfo.lines().filter_map(move |line| {
         let (found, value) = line.split_once(':')?;
         (found.trim() == key).then(|| value.trim())

@@ -1,1 +1,3 @@
+//! Runs plans: order, deadlines, host accounting, teardown.
 
+pub mod host;
