@@ -1,3 +1,24 @@
-//! Runs plans: order, deadlines, host accounting, teardown.
+//! Order, deadlines, host accounting, tear-down and the writing of the bundle.
+//!
+//! Nothing here prints, and no statistics are made here: what happens is told
+//! to a listener as [`isolde_model::Event`]s and kept in the bundle.
 
+mod check;
+mod error;
+mod exec;
 pub mod host;
+mod interrupt;
+mod launch;
+mod line;
+mod provision;
+mod run;
+mod schedule;
+mod sweep;
+
+pub use error::RunError;
+pub use exec::{ExecRequest, ExecResult, exec};
+pub use interrupt::Interrupt;
+pub use provision::{Prepared, Provisions, Workplace, check_static};
+pub use run::{Ended, Experiment, run};
+pub use schedule::schedule;
+pub use sweep::sweep;

@@ -1,0 +1,8 @@
+//! What a launch must prove before its figures count: that it got what it was
+//! asked for, and that it computed what all others computed.
+
+mod agreement;
+mod parity;
+
+pub(crate) use agreement::Agreements;
+pub(crate) use parity::{Asked, check as check_parity};

@@ -1,0 +1,265 @@
+//! What sandboxes are made from: root file systems, kernels, cgroups, CPUs and
+//! scratch folders.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use isolde_backends::cgroup::{Cgroup, Hierarchy, host_hierarchy};
+use isolde_backends::{Backend, GuestKernel, RootForm, SandboxSpec};
+use isolde_image::{HostKernel, ImageError, RootTree, Store, choose_kernel};
+use isolde_model::{Missing, Readiness, Resources};
+use tempfile::TempDir;
+
+use crate::RunError;
+use crate::check::Asked;
+use crate::host::allowed_cpus;
+
+/// The root file system and kernels of a run, made once and shared by its launches.
+#[derive(Debug)]
+pub struct Provisions {
+    store: Store,
+    tree: RootTree,
+    agent: PathBuf,
+    kernel: Option<HostKernel>,
+}
+
+impl Provisions {
+    /// The root file system with nothing but `agent` (an executable of this
+    /// program), made in `store`.
+    ///
+    /// # Errors
+    /// That the executable cannot be read.
+    pub fn new(store: Store, agent: &Path) -> Result<Self, ImageError> {
+        let tree = RootTree::new(agent)?;
+        Ok(Self { store, tree, agent: agent.to_owned(), kernel: None })
+    }
+
+    /// Brings a file of the host along as `destination` (absolute).
+    ///
+    /// # Errors
+    /// That it cannot be read or that the place is taken.
+    pub fn bring(&mut self, source: &Path, destination: &Path) -> Result<(), ImageError> {
+        self.tree.add_file(source, destination)
+    }
+
+    /// Whether `backend` can run here now, its guest kernel included.
+    pub fn readiness(&self, backend: &dyn Backend) -> Readiness {
+        let readiness = backend.probe();
+        if !readiness.is_ready() || !backend.needs_kernel() {
+            return readiness;
+        }
+        match choose_kernel(&self.store) {
+            Ok(_) => readiness,
+            Err(error) => Readiness::Missing(Missing {
+                what: error.to_string(),
+                hint: "isolde doctor --install".into(),
+                packages: Vec::new(),
+            }),
+        }
+    }
+
+    fn root(&self, form: RootForm) -> Result<PathBuf, ImageError> {
+        match form {
+            RootForm::Directory => self.store.directory(&self.tree),
+            RootForm::Ext4 => self.store.ext4(&self.tree),
+            RootForm::Tar => self.store.tar(&self.tree),
+        }
+    }
+
+    /// The same kernel for every environment of a run.
+    fn kernel(&mut self) -> Result<GuestKernel, ImageError> {
+        let kernel = match &self.kernel {
+            Some(kernel) => kernel.clone(),
+            None => self.kernel.insert(choose_kernel(&self.store)?).clone(),
+        };
+        let initramfs = self.store.initramfs(&self.agent, &kernel)?;
+        Ok(GuestKernel { release: kernel.release, image: kernel.image, initramfs })
+    }
+
+    /// Makes what `backend` needs, before anything is timed.
+    ///
+    /// # Errors
+    /// What could not be made.
+    pub fn prepare(&mut self, backend: &dyn Backend) -> Result<Prepared, RunError> {
+        let failed = |source| RunError::Image { environment: backend.name(), source };
+        let root = self.root(backend.root_form()).map_err(failed)?;
+        let root_digest = self.tree.digest();
+        backend
+            .prepare(&root, &root_digest)
+            .map_err(|source| RunError::Prepare { environment: backend.name(), source })?;
+        Ok(Prepared {
+            root,
+            root_digest,
+            kernel: match backend.needs_kernel() {
+                true => Some(self.kernel().map_err(failed)?),
+                false => None,
+            },
+        })
+    }
+}
+
+/// What one environment's launches share.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    root: PathBuf,
+    root_digest: String,
+    kernel: Option<GuestKernel>,
+}
+
+/// Where sandboxes are put: the host's cgroups, the CPUs they may use and a
+/// temporary folder, removed with this value.
+#[derive(Debug)]
+pub struct Workplace {
+    run: String,
+    hierarchy: Arc<dyn Hierarchy>,
+    cpus: Vec<u32>,
+    resources: Resources,
+    host_kernel: String,
+    scratch: TempDir,
+}
+
+/// First part of the names of everything that a run makes on the host.
+pub(crate) const PREFIX: &str = "isolde";
+
+impl Workplace {
+    /// A workplace of its own for a run, with the first CPUs that this process
+    /// may use.
+    ///
+    /// # Errors
+    /// That there is no cgroup file system or no temporary folder.
+    pub fn new(resources: Resources) -> Result<Self, RunError> {
+        let pid = std::process::id();
+        let prefix = format!("{PREFIX}-{pid}-");
+        let scratch = tempfile::Builder::new()
+            .prefix(&prefix)
+            .rand_bytes(6)
+            .tempdir()
+            .map_err(RunError::Scratch)?;
+        let unique = scratch.path().file_name().map(|name| name.to_string_lossy().to_lowercase());
+        let unique = unique.unwrap_or_default();
+        let run = unique.strip_prefix("isolde-").unwrap_or(&unique).to_owned();
+        Ok(Self {
+            run,
+            hierarchy: host_hierarchy().map_err(RunError::Cgroup)?,
+            cpus: allowed_cpus().into_iter().take(resources.cpus as usize).collect(),
+            resources,
+            host_kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            scratch,
+        })
+    }
+
+    /// Everything for one sandbox, under a number that is used once.
+    pub(crate) fn spec(&self, prepared: &Prepared, number: u32) -> Result<SandboxSpec, RunError> {
+        let id = format!("{}-{number}", self.run);
+        let scratch = self.scratch.path().join(number.to_string());
+        fs::create_dir(&scratch).map_err(RunError::Scratch)?;
+        let name = format!("{PREFIX}/{}/{number}", self.run);
+        let cgroup =
+            Cgroup::create(&self.hierarchy, &name, &self.cpus).map_err(RunError::Cgroup)?;
+        Ok(SandboxSpec {
+            id,
+            root: prepared.root.clone(),
+            root_digest: prepared.root_digest.clone(),
+            kernel: prepared.kernel.clone(),
+            cpus: self.cpus.clone(),
+            memory: self.resources.memory,
+            cgroup,
+            scratch,
+        })
+    }
+
+    /// Removes the scratch folder of a sandbox that is gone.
+    pub(crate) fn tidy(&self, number: u32) -> io::Result<()> {
+        fs::remove_dir_all(self.scratch.path().join(number.to_string()))
+    }
+
+    /// What the sandbox's greeting must show.
+    pub(crate) fn asked(&self, prepared: &Prepared) -> Asked {
+        let kernel = prepared.kernel.as_ref().map_or(&self.host_kernel, |kernel| &kernel.release);
+        Asked {
+            cpus: self.resources.cpus,
+            memory_bytes: self.resources.memory.bytes(),
+            kernel: kernel.clone(),
+        }
+    }
+}
+
+/// Whether `program` can run where there is no dynamic loader and no library.
+///
+/// # Errors
+/// In words, why it cannot.
+pub fn check_static(program: &Path) -> Result<(), RunError> {
+    let wrong = |what: &str| RunError::Program(format!("`{}` {what}", program.display()));
+    let bytes = fs::read(program).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+    match interpreter(&bytes) {
+        Elf::Static => Ok(()),
+        Elf::Other => Err(wrong(
+            "is not an executable of this machine: give a static executable, not a script",
+        )),
+        Elf::Dynamic => Err(wrong(
+            "is dynamically linked, and the sandbox holds no libraries: give a static executable, \
+             such as one of the package busybox-static",
+        )),
+    }
+}
+
+enum Elf {
+    Static,
+    Dynamic,
+    Other,
+}
+
+/// Looks for a PT_INTERP segment (System V ABI, chapter 5) in a 64-bit little-endian ELF file.
+fn interpreter(bytes: &[u8]) -> Elf {
+    const PT_INTERP: u64 = 3;
+    let number = |offset: usize, size: usize| -> Option<u64> {
+        let field = bytes.get(offset..offset.checked_add(size)?)?;
+        Some(field.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    };
+    if bytes.get(..6) != Some(b"\x7fELF\x02\x01") {
+        return Elf::Other;
+    }
+    let header = (number(32, 8), number(54, 2), number(56, 2));
+    let (Some(table), Some(size), Some(count)) = header else { return Elf::Other };
+    for entry in 0..count {
+        let Ok(offset) = usize::try_from(table.saturating_add(entry * size)) else {
+            return Elf::Other;
+        };
+        match number(offset, 4) {
+            Some(PT_INTERP) => return Elf::Dynamic,
+            Some(_) => {}
+            None => return Elf::Other,
+        }
+    }
+    Elf::Static
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn static_and_dynamic_programs_are_told_apart() {
+        // This test itself is built static, like the product.
+        check_static(Path::new("/proc/self/exe")).unwrap();
+        let shell = fs::canonicalize("/bin/sh").unwrap();
+        let dynamic = check_static(&shell).unwrap_err().to_string();
+        assert!(dynamic.contains("dynamically linked"), "{dynamic}");
+        let script = check_static(Path::new("/proc/self/cmdline")).unwrap_err().to_string();
+        assert!(script.contains("not an executable"), "{script}");
+        let absent = check_static(Path::new("/nowhere")).unwrap_err().to_string();
+        assert!(absent.contains("cannot be read"), "{absent}");
+    }
+
+    #[test]
+    fn a_cut_header_is_no_executable() {
+        assert!(matches!(interpreter(b"\x7fELF\x02\x01"), Elf::Other));
+        let mut bytes = vec![0; 64];
+        bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        bytes[56..58].copy_from_slice(&[1, 0]);
+        bytes[32..40].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(matches!(interpreter(&bytes), Elf::Other));
+    }
+}
