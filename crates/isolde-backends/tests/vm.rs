@@ -1,8 +1,7 @@
 //! The full virtual machine, with this test's own executable in it.
 //!
-//! It has no harness, because it is started in three roles: by cargo it runs
-//! the cases; as `/init` of the initramfs and as the agent on the root disk it
-//! is the guest, whose agent obeys one-line orders.
+//! It has no harness, because it is started in two roles: by cargo it runs the
+//! cases; as the agent on a guest's root disk it obeys one-line orders.
 #![expect(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout, reason = "a test")]
 
 use std::fs::{self, File};
@@ -13,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use isolde_agent::guest::{self, Role};
+use isolde_agent::guest;
 use isolde_backends::cgroup::{Cgroup, host_hierarchy};
 use isolde_backends::vm::Vm;
 use isolde_backends::{Backend, BackendError, Ending, GuestKernel, Sandbox, SandboxSpec};
@@ -24,11 +23,7 @@ use isolde_model::{ByteSize, Readiness};
 const BOOT_MARK: u8 = b'!';
 
 fn main() {
-    match guest::role() {
-        Role::StageOne => guest::stage_one(),
-        Role::StageTwo => stand_in(),
-        Role::NotInVm => run_cases(),
-    }
+    if guest::is_first_process() { stand_in() } else { run_cases() }
 }
 
 /// The agent's place is taken by this: it obeys orders until one ends it.
@@ -68,6 +63,7 @@ fn facts() -> String {
 }
 
 /// Starts this executable as a child that ends at once, and waits for it.
+#[expect(clippy::zombie_processes, reason = "reap_until waits for it")]
 fn reap() -> String {
     let child = Command::new("/isolde").arg("--list").stdout(Stdio::null()).spawn().unwrap();
     format!("{:?}", guest::reap_until(rustix::process::Pid::from_child(&child)).unwrap())
@@ -94,10 +90,9 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let host_kernel = choose_kernel(&store).map_err(|error| error.to_string())?;
-        let executable = Path::new("/proc/self/exe");
-        let tree = RootTree::new(executable).unwrap();
+        let tree = RootTree::new(Path::new("/proc/self/exe")).unwrap();
         let root = store.ext4(&tree).map_err(|error| error.to_string())?;
-        let initramfs = store.initramfs(executable, &host_kernel).unwrap();
+        let initramfs = store.initramfs(&host_kernel).unwrap();
         let kernel =
             GuestKernel { release: host_kernel.release, image: host_kernel.image, initramfs };
         let path = folder.path().to_owned();

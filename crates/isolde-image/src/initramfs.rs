@@ -1,7 +1,7 @@
-//! The initramfs of a full virtual machine: the agent as `/init`, and the
-//! modules it loads before it can reach its root file system.
+//! The initramfs of a full virtual machine: `/init` and the modules that it
+//! loads before it can start the agent from the root file system.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -26,16 +26,17 @@ const SILENT_DEPENDENCIES: [(&str, &str); 2] =
 /// Raised with every change of the layout.
 const VERSION: u32 = 1;
 
-/// What an initramfs is made of.
+/// The executable that the build script made of init/main.rs.
+const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
+
+/// What an initramfs is made of besides `/init`.
 pub(crate) struct Contents {
-    init: Vec<u8>,
     /// Name in the archive and content, in the order in which they are loaded.
     modules: Vec<(String, Vec<u8>)>,
 }
 
 impl Contents {
-    pub(crate) fn gather(init: &Path, kernel: &HostKernel) -> Result<Self, ImageError> {
-        let init = fs::read(init).map_err(|error| ImageError::file("read", init, error))?;
+    pub(crate) fn gather(kernel: &HostKernel) -> Result<Self, ImageError> {
         let modules = Modules::read(&kernel.release, &kernel.modules)?;
         let mut loaded = Vec::new();
         for (index, path) in modules.load_order(&drivers(&modules))?.iter().enumerate() {
@@ -43,14 +44,14 @@ impl Contents {
             let name = module_name(&file).unwrap_or_default();
             loaded.push((format!("modules/{index:02}-{name}.ko"), read_unpacked(path)?));
         }
-        Ok(Self { init, modules: loaded })
+        Ok(Self { modules: loaded })
     }
 
     /// SHA-256 in hex over everything that determines the archive.
     pub(crate) fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(format!("isolde initramfs {VERSION}\n"));
-        hash.update(Sha256::digest(&self.init));
+        hash.update(Sha256::digest(INIT));
         for (name, content) in &self.modules {
             hash.update((name.len() as u64).to_le_bytes());
             hash.update(name);
@@ -70,7 +71,7 @@ impl Contents {
         for (name, content) in &self.modules {
             archive.add(name, Node::File { content, mode: 0o644 });
         }
-        archive.add("init", Node::File { content: &self.init, mode: 0o755 });
+        archive.add("init", Node::File { content: INIT, mode: 0o755 });
         archive.finish()
     }
 

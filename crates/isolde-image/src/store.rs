@@ -88,13 +88,14 @@ impl Store {
         self.keep("tar", &name, |path| forms::write_tar(tree, path))
     }
 
-    /// The initramfs that starts `init` (the agent) in a full virtual machine
-    /// with `kernel`, with the drivers that the kernel has as modules.
+    /// The initramfs that starts the agent of the root file system in a full
+    /// virtual machine with `kernel`, with the drivers that the kernel has as
+    /// modules.
     ///
     /// # Errors
     /// Which module is missing or cannot be unpacked, or what cannot be read.
-    pub fn initramfs(&self, init: &Path, kernel: &HostKernel) -> Result<PathBuf, ImageError> {
-        let contents = initramfs::Contents::gather(init, kernel)?;
+    pub fn initramfs(&self, kernel: &HostKernel) -> Result<PathBuf, ImageError> {
+        let contents = initramfs::Contents::gather(kernel)?;
         let name = format!("{}.cpio", contents.digest());
         self.keep("initramfs", &name, |path| contents.write(path))
     }

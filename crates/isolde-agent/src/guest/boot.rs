@@ -1,16 +1,26 @@
-//! The agent on the root disk: its line to the host first, the rest after.
+//! Its line to the host first, the rest after.
 
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
-use super::{DEVICE_PATIENCE, DEVICE_PAUSE, GuestError, PORT_NAME, console};
+use super::{GuestError, console};
+
+/// Name of the virtio port that is the line to the host.
+const PORT_NAME: &str = "isolde";
+
+/// The port appears within milliseconds; an emulated CPU on a busy host needs
+/// longer. The host has its own deadline.
+const PORT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks for the port.
+const PORT_PAUSE: Duration = Duration::from_millis(1);
 
 /// Where the kernel lists ports with their names.
 const PORTS: &str = "/sys/class/virtio-ports";
@@ -23,20 +33,21 @@ const PORTS: &str = "/sys/class/virtio-ports";
 /// That the port does not appear within a minute, or cannot be opened.
 pub fn open_port() -> Result<File, GuestError> {
     mount_on("/sys", "sysfs", None)?;
-    let deadline = Instant::now() + DEVICE_PATIENCE;
+    let deadline = Instant::now() + PORT_PATIENCE;
     loop {
         if let Some(device) = find_port(Path::new(PORTS)) {
-            return OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(&device)
-                .map_err(|error| GuestError::new("open", device.to_string_lossy(), error));
+            match OpenOptions::new().read(true).write(true).open(&device) {
+                Ok(port) => return Ok(port),
+                // The node is there a moment before the port behind it.
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::NXIO) => {}
+                Err(error) => return Err(GuestError::new("open", device.to_string_lossy(), error)),
+            }
         }
         if Instant::now() >= deadline {
             let error = io::Error::from(io::ErrorKind::TimedOut);
             return Err(GuestError::new("find", format!("the port {PORT_NAME}"), error));
         }
-        std::thread::sleep(DEVICE_PAUSE);
+        std::thread::sleep(PORT_PAUSE);
     }
 }
 
@@ -75,6 +86,14 @@ fn mount_on(place: &str, kind: &str, options: Option<&CStr>) -> Result<(), Guest
     }
 }
 
+/// Says on the console why the agent cannot go on, and ends. The kernel panics
+/// when its first process ends, which ends the machine with a status that tells
+/// it from a power-off.
+pub fn give_up(why: &dyn std::error::Error) -> ! {
+    console::report(why);
+    std::process::exit(1)
+}
+
 /// Switches the machine off. What was written to the port has reached the host
 /// by then: such a write returns when the host has taken it.
 pub fn power_off() -> ! {
@@ -82,7 +101,7 @@ pub fn power_off() -> ! {
     if let Err(error) = reboot(RebootCommand::PowerOff) {
         console::report(&GuestError::new("power off", "the machine", error));
     }
-    // The kernel panics when its first process ends, which ends the machine too.
+    // A panic ends the machine as well.
     std::process::exit(1)
 }
 
