@@ -1,5 +1,4 @@
 //! Figures checked against NumPy 2.4.6, made by `golden/numpy_values.py`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use isolde_stats::{Pair, mean, quantile, ratio_of_medians, sample_sd};
 
