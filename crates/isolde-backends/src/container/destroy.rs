@@ -1,0 +1,76 @@
+//! Taking the container down.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use isolde_model::Leak;
+
+use super::apart::run_apart;
+use super::sandbox::{BUNDLE, ContainerSandbox, STATE};
+
+impl ContainerSandbox {
+    /// Removes everything that was made for the container and reports what
+    /// stayed; nothing the second time.
+    pub(super) fn take_down(&mut self) -> Vec<Leak> {
+        if std::mem::replace(&mut self.destroyed, true) {
+            return Vec::new();
+        }
+        let mut leaks = self.kill_all();
+        self.last = self.read().ok();
+        self.pipes = None;
+        self.delete();
+        leaks.extend(self.cgroup.remove());
+        leaks.extend(self.remove_folders());
+        leaks.extend(self.mounts_left());
+        leaks
+    }
+
+    /// Has the runtime forget the container. Whatever it fails to remove is
+    /// removed or found right after.
+    fn delete(&mut self) {
+        let Some(mut container) = self.container.take() else { return };
+        let deadline = Instant::now() + DELETE_PATIENCE;
+        let nothing = Arc::new(Vec::new());
+        let deleted =
+            run_apart("delete the container", deadline, &nothing, move |_| container.delete(true));
+        match deleted.map(|done| done.value) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, id = self.spec.id, "container not deleted"),
+            Err(error) => tracing::debug!(%error, id = self.spec.id, "container not deleted"),
+        }
+    }
+
+    fn remove_folders(&self) -> Vec<Leak> {
+        let remove = |name| {
+            let folder = self.spec.scratch.join(name);
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Some(Leak::new("folder", format!("{}: {error}", folder.display())))
+                }
+                _ => None,
+            }
+        };
+        [BUNDLE, STATE].into_iter().filter_map(remove).collect()
+    }
+
+    /// Mounts live in the container's own namespace and go with it; a new one
+    /// in ours would be the runtime's mistake.
+    fn mounts_left(&self) -> Vec<Leak> {
+        let mut mounts = mounts_below(&self.spec.root);
+        mounts.retain(|mount| !self.mounts_before.contains(mount));
+        mounts.into_iter().map(|mount| Leak::new("mount", mount)).collect()
+    }
+}
+
+/// Mount points at `place` and below it.
+pub(super) fn mounts_below(place: &Path) -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = table.lines().filter_map(|line| line.split(' ').nth(4));
+    mounts.filter(|mount| Path::new(mount).starts_with(place)).map(str::to_owned).collect()
+}
+
+/// Deletion takes milliseconds; the crate retries a busy cgroup for half a second.
+const DELETE_PATIENCE: Duration = Duration::from_secs(10);
