@@ -79,7 +79,7 @@ fn from_mounts(table: &str) -> Option<Arc<dyn Hierarchy>> {
             _ => {}
         }
     }
-    if let Some(v1) = V1::new(&controllers) {
+    if let Some(v1) = V1::new(&controllers, unified.as_ref()) {
         return Some(Arc::new(v1));
     }
     unified.map(|root| Arc::new(V2::new(root)) as Arc<dyn Hierarchy>)

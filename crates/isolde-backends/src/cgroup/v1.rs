@@ -20,11 +20,18 @@ pub(super) struct V1 {
     cpuset: Option<PathBuf>,
     /// Every root once; controllers may be mounted together.
     roots: Vec<PathBuf>,
+    /// Roots of the hierarchies that are not in use. Engines that are given a
+    /// cgroup as parent make it in every hierarchy and leave it behind.
+    elsewhere: Vec<PathBuf>,
 }
 
 impl V1 {
-    /// `None` where CPU time is not counted by a v1 controller.
-    pub(super) fn new(controllers: &BTreeMap<String, PathBuf>) -> Option<Self> {
+    /// `None` where CPU time is not counted by a v1 controller. `unified` is
+    /// the v2 tree of the hybrid layout.
+    pub(super) fn new(
+        controllers: &BTreeMap<String, PathBuf>,
+        unified: Option<&PathBuf>,
+    ) -> Option<Self> {
         let cpuacct = controllers.get("cpuacct")?.clone();
         let memory = controllers.get("memory").cloned();
         let cpuset = controllers.get("cpuset").cloned();
@@ -35,7 +42,11 @@ impl V1 {
             .collect();
         roots.sort();
         roots.dedup();
-        Some(Self { cpuacct, memory, cpuset, roots })
+        let mut elsewhere: Vec<PathBuf> = controllers.values().chain(unified).cloned().collect();
+        elsewhere.sort();
+        elsewhere.dedup();
+        elsewhere.retain(|root| !roots.contains(root));
+        Some(Self { cpuacct, memory, cpuset, roots, elsewhere })
     }
 }
 
@@ -94,7 +105,7 @@ impl Hierarchy for V1 {
     }
 
     fn remove(&self, name: &str, patience: Duration) -> PathResult<()> {
-        for root in &self.roots {
+        for root in self.roots.iter().chain(&self.elsewhere) {
             remove_below(&root.join(name), patience)?;
             remove_empty_parents(root, name);
         }
