@@ -1,7 +1,7 @@
 //! The two traits that every isolation technology implements.
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use isolde_model::{ByteSize, EnvironmentName, Leak, Readiness, Reading};
@@ -27,6 +27,17 @@ pub trait Backend: Send + Sync {
     /// Whether [`SandboxSpec::kernel`] must be given.
     fn needs_kernel(&self) -> bool {
         false
+    }
+
+    /// Does once what all launches of one root file system share, such as
+    /// loading it into an engine: called before the first launch so that none
+    /// is charged with it. [`Backend::create`] makes up for it where nobody did.
+    /// `root` and `root_digest` are those of [`SandboxSpec`].
+    ///
+    /// # Errors
+    /// What could not be prepared and why.
+    fn prepare(&self, _root: &Path, _root_digest: &str) -> Result<(), BackendError> {
+        Ok(())
     }
 
     /// Makes a sandbox without starting it. A failure leaves nothing behind.
