@@ -31,6 +31,9 @@ struct Kept {
     /// cgroup v1 does not pass these on to the parent, and the container's own
     /// cgroup is gone soon after its end.
     oom_kills: u64,
+    /// Those of the whole host when the account was opened, where cgroups do
+    /// not keep them.
+    host_oom_kills: Option<u64>,
 }
 
 /// The processes that come with a container.
@@ -44,34 +47,50 @@ pub(super) struct Attendants {
 impl Accounts {
     /// Begins to charge the daemons.
     pub(super) fn open(place: Place, daemons: Daemons) -> Self {
-        let kept = Kept { ledger: Ledger::open(daemons), oom_kills: 0 };
+        let host_oom_kills = place.forgets_oom_kills().then(procfs::host_oom_kills).flatten();
+        let kept = Kept { ledger: Ledger::open(daemons), oom_kills: 0, host_oom_kills };
         Self { place, kept: Arc::new(Mutex::new(kept)) }
     }
 
-    /// Finds the processes of a container that has just started, and takes a
-    /// last look at its counters when its first process ends. `None` where it
-    /// has ended already.
-    pub(super) fn follow(&self, runtime: &Handle) -> Option<Attendants> {
-        let init = first_process(&self.place.processes())?;
-        let shim = Process::find(Stat::read(init.pid)?.parent)?;
-        if !is_shim(shim.pid) {
-            return None;
-        }
-        let attendants = Attendants { shim, shim_end: watch(shim)? };
-        self.with(|kept| kept.ledger.add_shim(shim, init));
-        let init_end = watch(init)?;
-        // Long before anything is cleaned up: that takes the shim, two daemons
-        // and another runc.
-        let accounts = self.clone();
-        runtime.spawn(async move {
-            if let Ok(end) = AsyncFd::register_with_interest(init_end, Interest::READABLE)
-                && end.readable().await.is_ok()
-            {
-                let _ = accounts.read();
-            }
+    /// Finds the processes of `container`, which has just started, and takes a
+    /// last look at its counters when its first process ends. `None` where even
+    /// its shim has ended already.
+    pub(super) fn follow(&self, container: &str, runtime: &Handle) -> Option<Attendants> {
+        let Some((init, attendants)) = self.find() else {
+            let attendants = Attendants::search(container)?;
+            let container_ns = self.place.read().map_or(0, |reading| reading.cpu_ns);
+            self.with(|kept| {
+                kept.ledger.add_late_shim(attendants.shim, container_ns);
+                kept.ledger.sample();
+            });
+            return Some(attendants);
+        };
+        self.with(|kept| {
+            kept.ledger.add_shim(attendants.shim, init);
+            kept.ledger.sample();
         });
-        self.with(|kept| kept.ledger.sample());
+        if let Some(init_end) = watch(init) {
+            // Long before anything is cleaned up: that takes the shim, two
+            // daemons and another runc.
+            let accounts = self.clone();
+            runtime.spawn(async move {
+                // SAFETY: an OwnedFd gives the same open descriptor as long as it lives.
+                let end = unsafe { AsyncFd::register_with_interest(init_end, Interest::READABLE) };
+                if let Ok(end) = end
+                    && end.readable().await.is_ok()
+                {
+                    let _ = accounts.read();
+                }
+            });
+        }
         Some(attendants)
+    }
+
+    /// The container's first process and its shim.
+    fn find(&self) -> Option<(Process, Attendants)> {
+        let init = first_process(&self.place.processes())?;
+        let shim = Process::find(Stat::read(init.pid)?.parent).filter(|shim| is_shim(shim.pid))?;
+        Some((init, Attendants { shim, shim_end: watch(shim)? }))
     }
 
     /// CPU, memory and out-of-memory kills so far, with the daemons.
@@ -85,6 +104,20 @@ impl Accounts {
             reading.daemons = kept.ledger.charges();
             Ok(reading)
         })
+    }
+
+    /// True where the container's own count may have gone with its cgroup
+    /// before it was read: something on this host was killed meanwhile.
+    pub(super) fn may_miss_oom_kill(&self) -> bool {
+        self.with(|kept| {
+            let before = kept.host_oom_kills;
+            kept.oom_kills == 0 && before.is_some() && procfs::host_oom_kills() > before
+        })
+    }
+
+    /// Takes down that there was at least one.
+    pub(super) fn add_oom_kill(&self) {
+        self.with(|kept| kept.oom_kills = kept.oom_kills.max(1));
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
@@ -113,7 +146,10 @@ impl Attendants {
                 Ok(1..) => return None,
                 Err(rustix::io::Errno::INTR) if left > Duration::ZERO => {}
                 _ => {
-                    return Some(Leak::new("process", format!("{} containerd-shim", self.shim.pid)));
+                    return Some(Leak::new(
+                        "process",
+                        format!("{} containerd-shim", self.shim.pid),
+                    ));
                 }
             }
         }

@@ -8,7 +8,7 @@ use isolde_model::Leak;
 
 use super::engine::{Engine, Step};
 use super::facts::CgroupDriver;
-use super::{image, open, owner, place, sandbox};
+use super::{image, open, owner, place};
 use crate::{BackendError, cgroup};
 
 /// What was found of dead owners.
@@ -34,17 +34,17 @@ const LIST: Step =
 pub fn clean() -> Result<Swept, BackendError> {
     let engine = open()?;
     let mut swept = Swept::default();
-    for (container, labels) in containers(&engine)? {
-        let answer = sandbox::remove(&engine, &container, Instant::now() + REMOVE_PATIENCE);
+    for (container, sandbox) in containers(&engine)? {
+        let answer = super::sandbox::remove(&engine, &container, Instant::now() + REMOVE_PATIENCE);
         match answer {
             Ok(()) => swept.removed.push(Leak::new("container", container)),
             Err(why) => swept.stayed.push(Leak::new("container", format!("{container}: {why}"))),
         }
         if engine.facts().driver == CgroupDriver::Systemd
-            && let Some(id) = labels.get(owner::ID)
+            && let Some(id) = sandbox
         {
             let hierarchy = cgroup::host_hierarchy()?;
-            swept.stayed.extend(place::stop_slice(&hierarchy, &place::slice_name(id)));
+            swept.stayed.extend(place::stop_slice(&hierarchy, &place::slice_name(&id)));
         }
     }
     for id in images(&engine)? {
@@ -60,8 +60,8 @@ fn marked() -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![format!("{}=1", owner::MARK)])])
 }
 
-/// Ids and labels of containers whose owner is dead.
-fn containers(engine: &Engine) -> Result<Vec<(String, HashMap<String, String>)>, BackendError> {
+/// Ids of containers whose owner is dead, with the ids of their sandboxes.
+fn containers(engine: &Engine) -> Result<Vec<(String, Option<String>)>, BackendError> {
     let options = ListContainersOptionsBuilder::default().all(true).filters(&marked()).build();
     let client = engine.client();
     let found = engine
@@ -73,7 +73,8 @@ fn containers(engine: &Engine) -> Result<Vec<(String, HashMap<String, String>)>,
     let of_the_dead = found
         .into_iter()
         .filter_map(|container| Some((container.id?, container.labels?)))
-        .filter(|(_, labels)| owner::is_dead(labels));
+        .filter(|(_, labels)| owner::is_dead(labels))
+        .map(|(container, labels)| (container, labels.get(owner::ID).cloned()));
     Ok(of_the_dead.collect())
 }
 

@@ -22,6 +22,7 @@ pub(super) fn container(spec: &SandboxSpec, image: String, parent: String) -> Co
         cmd: Some(std::iter::once("/isolde".to_owned()).chain(arguments).collect()),
         hostname: Some("isolde".into()),
         // A name without a value takes the variable away: Docker sets these two.
+        // What stays is HOME, which runc sets whatever it is told.
         env: Some(vec!["PATH".into(), "HOSTNAME".into()]),
         labels: Some(labels),
         attach_stdin: Some(true),

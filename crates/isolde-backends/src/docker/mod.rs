@@ -60,6 +60,13 @@ fn open() -> Result<Engine, BackendError> {
         .map_err(|missing| BackendError::Missing { what: missing.what, hint: missing.hint })
 }
 
+/// What the user should know of a usable Engine.
+fn note(engine: &Engine) -> Option<String> {
+    let daemons = engine.daemons().ok().and_then(|daemons| daemons.note());
+    let notes: Vec<String> = [engine.facts().note.clone(), daemons].into_iter().flatten().collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
 impl Backend for Docker {
     fn name(&self) -> EnvironmentName {
         EnvironmentName::new("docker")
@@ -78,7 +85,7 @@ impl Backend for Docker {
             Ok(_) => Readiness::Ready(Ready {
                 version: engine.facts().version.clone(),
                 emulated: false,
-                note: engine.facts().note.clone(),
+                note: note(&engine),
             }),
             Err(missing) => Readiness::Missing(missing),
         }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::facts::CgroupDriver;
 use crate::BackendError;
-use crate::cgroup::{self, Cgroup, Hierarchy};
+use crate::cgroup::{self, Cgroup, Hierarchy, Version};
 use crate::supervise::Supervised;
 
 /// The cgroup that the container's own is made in.
@@ -50,6 +50,15 @@ impl Place {
             Self::Slice { hierarchy, slice } => hierarchy
                 .read(slice)
                 .map_err(|(path, source)| BackendError::file("use the cgroup", path, source)),
+        }
+    }
+
+    /// Whether out-of-memory kills are counted by the container's cgroup alone,
+    /// which the Engine removes: so it is with cgroup v1.
+    pub(super) fn forgets_oom_kills(&self) -> bool {
+        match self {
+            Self::Below(cgroup) => cgroup.version() == Version::V1,
+            Self::Slice { hierarchy, .. } => hierarchy.version() == Version::V1,
         }
     }
 

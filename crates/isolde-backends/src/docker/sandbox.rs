@@ -93,23 +93,18 @@ impl DockerSandbox {
         })
     }
 
-    /// Asks the Engine to remove the container, running or not.
-    fn remove(&self) -> Result<(), String> {
-        let deadline = Instant::now() + REMOVE_PATIENCE;
-        remove(&self.engine, &self.container, deadline)?;
+    /// Whether the Engine noticed an out-of-memory kill in it.
+    fn was_oom_killed(&self, deadline: Instant) -> bool {
         let (client, container) = (self.engine.client(), self.container.clone());
-        let look = self.engine.call(deadline, async move {
+        let answer = self.engine.call(deadline, async move {
             client.inspect_container(&container, None::<InspectContainerOptions>).await
         });
-        match look {
-            Err(CallError::Refused(refusal)) if refusal.is_absent() => Ok(()),
-            Ok(_) => Err("it is still there".into()),
-            Err(error) => Err(reason(error)),
-        }
+        answer.ok().and_then(|container| container.state?.oom_killed).unwrap_or(false)
     }
 }
 
-/// Removes a container; that it is gone already is fine.
+/// Removes a container, running or not; that it is gone already is fine. The
+/// Engine answers when nothing of it is left, or with what keeps it.
 pub(super) fn remove(engine: &Engine, container: &str, deadline: Instant) -> Result<(), String> {
     let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
     let (client, container) = (engine.client(), container.to_owned());
@@ -164,7 +159,7 @@ impl Sandbox for DockerSandbox {
             Ok(Err(refusal)) => return Err(CallError::Refused(refusal).explain(START)),
             Err(_) => return Err(CallError::TimedOut.explain(START)),
         }
-        self.attendants = self.accounts.follow(self.engine.runtime());
+        self.attendants = self.accounts.follow(&self.container, self.engine.runtime());
         Ok(line)
     }
 
@@ -184,6 +179,9 @@ impl Sandbox for DockerSandbox {
         match ended.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(Ok(ending)) => {
                 self.end = End::Seen(ending);
+                if self.accounts.may_miss_oom_kill() && self.was_oom_killed(deadline) {
+                    self.accounts.add_oom_kill();
+                }
                 Ok(ending)
             }
             Ok(Err(refusal)) => Err(CallError::Refused(refusal).explain(WAIT)),
@@ -221,7 +219,8 @@ impl Sandbox for DockerSandbox {
             return Vec::new();
         }
         let mut leaks = Vec::new();
-        if let Err(reason) = self.remove() {
+        let deadline = Instant::now() + REMOVE_PATIENCE;
+        if let Err(reason) = remove(&self.engine, &self.container, deadline) {
             // What runs in it must not go on running.
             self.place.kill();
             leaks.push(Leak::new("container", format!("{}: {reason}", self.container)));
