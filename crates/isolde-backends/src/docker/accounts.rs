@@ -130,8 +130,11 @@ impl Attendants {
     pub(super) fn search(container: &str) -> Option<Self> {
         let serves = |pid: &u32| {
             is_shim(*pid)
-                && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| {
-                    arguments.split(|byte| *byte == 0).any(|word| word == container.as_bytes())
+                && std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
+                    let mut words = line.split(|byte| *byte == 0);
+                    // The same program helps containerd for a moment at both ends.
+                    let is_helper = |word: &[u8]| word == b"start" || word == b"delete";
+                    words.any(|word| word == container.as_bytes()) && !words.any(is_helper)
                 })
         };
         let shim = Process::find(procfs::all().find(serves)?)?;

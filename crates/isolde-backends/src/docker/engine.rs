@@ -40,7 +40,7 @@ pub(super) struct Step {
 }
 
 /// What the Engine answered instead of doing it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum Refusal {
     /// It said no.
     #[error("the docker daemon answered {status}: {message}")]
@@ -112,7 +112,10 @@ pub(super) struct Engine {
 impl Engine {
     /// Connects, agrees on a protocol version and asks what it is.
     pub(super) fn open(deadline: Instant) -> Result<Self, Missing> {
-        let socket = socket_path(std::env::var("DOCKER_HOST").ok().as_deref())?;
+        Self::open_at(socket_path(std::env::var("DOCKER_HOST").ok().as_deref())?, deadline)
+    }
+
+    fn open_at(socket: PathBuf, deadline: Instant) -> Result<Self, Missing> {
         if !socket.exists() {
             return Err(absent_socket(&socket));
         }
@@ -300,6 +303,23 @@ mod tests {
         for host in ["tcp://10.0.0.1:2375", "ssh://pi", "unix://", "/var/run/docker.sock"] {
             assert!(socket_path(Some(host)).unwrap_err().what.contains(host), "{host}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_socket_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let soon = || Instant::now() + Duration::from_millis(100);
+        let says = |name: &str, word: &str| {
+            let missing = Engine::open_at(folder.path().join(name), soon()).unwrap_err();
+            assert!(missing.what.contains(word), "{name}: {}", missing.what);
+            assert_eq!(missing.hint, START_HINT);
+        };
+        says("absent", "not running");
+        // Left behind by a daemon that died.
+        drop(std::os::unix::net::UnixListener::bind(folder.path().join("dead")).unwrap());
+        says("dead", "refused");
+        let _listener = std::os::unix::net::UnixListener::bind(folder.path().join("hung")).unwrap();
+        says("hung", "no answer in time");
     }
 
     #[test]

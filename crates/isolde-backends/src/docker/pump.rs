@@ -81,7 +81,11 @@ async fn live(
             let _ = ended.send(ending(&client, &container).await);
         }
         Err(error) => {
-            let _ = started.send(Err(error.into()));
+            // The start may count as done since the first output: whoever
+            // waits for the end must hear of it too.
+            let refusal = Refusal::from(error);
+            let _ = started.send(Err(refusal.clone()));
+            let _ = ended.send(Err(refusal));
         }
     }
 }

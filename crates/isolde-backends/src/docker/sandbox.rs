@@ -188,7 +188,7 @@ impl Sandbox for DockerSandbox {
             Err(RecvTimeoutError::Timeout) => Err(CallError::TimedOut.explain(WAIT)),
             Err(RecvTimeoutError::Disconnected) => Err(BackendError::tool(
                 WAIT.action,
-                "it was not started, or the wait failed before",
+                "its end was lost before, with its start or with the docker daemon",
             )),
         }
     }
