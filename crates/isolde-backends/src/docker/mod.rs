@@ -1,19 +1,70 @@
-//! `docker`.
+//! `docker`: containers of the Docker Engine, through its API.
 
-use isolde_model::{EnvironmentName, Readiness};
+mod accounts;
+mod clean;
+mod config;
+mod daemons;
+mod engine;
+mod facts;
+mod image;
+mod owner;
+mod place;
+mod procfs;
+mod pump;
+mod sandbox;
 
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use isolde_model::{EnvironmentName, Leak, Readiness, Ready};
+
+pub use clean::{Swept, clean};
+use engine::Engine;
+use image::Images;
+
+use crate::cgroup;
 use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec};
 
-/// Stands for the back end until its own folder is filled.
+/// Probes answer within two seconds, cgroups included.
+const PROBE_PATIENCE: Duration = Duration::from_millis(1800);
+const OPEN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Containers of the Docker Engine on this host.
 #[derive(Debug, Default)]
-pub struct Docker(());
+pub struct Docker {
+    /// Opened when first needed.
+    engine: Mutex<Option<Arc<Engine>>>,
+    images: Images,
+}
 
 impl Docker {
     /// The back end.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(())
+    pub fn new() -> Self {
+        Self::default()
     }
+
+    fn engine(&self) -> Result<Arc<Engine>, BackendError> {
+        let mut engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*engine {
+            Some(engine) => Ok(Arc::clone(engine)),
+            None => Ok(Arc::clone(engine.insert(Arc::new(open()?)))),
+        }
+    }
+}
+
+/// Connects to the Engine.
+fn open() -> Result<Engine, BackendError> {
+    Engine::open(Instant::now() + OPEN_PATIENCE)
+        .map_err(|missing| BackendError::Missing { what: missing.what, hint: missing.hint })
+}
+
+/// What the user should know of a usable Engine.
+fn note(engine: &Engine) -> Option<String> {
+    let daemons = engine.daemons().ok().and_then(|daemons| daemons.note());
+    let notes: Vec<String> = [engine.facts().note.clone(), daemons].into_iter().flatten().collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 impl Backend for Docker {
@@ -22,18 +73,46 @@ impl Backend for Docker {
     }
 
     fn description(&self) -> &'static str {
-        "docker"
+        "a container of the Docker Engine, with its defaults"
     }
 
     fn probe(&self) -> Readiness {
-        Readiness::missing("not built", "build it")
+        let engine = match Engine::open(Instant::now() + PROBE_PATIENCE) {
+            Ok(engine) => engine,
+            Err(missing) => return Readiness::Missing(missing),
+        };
+        match cgroup::check_permission() {
+            Ok(_) => Readiness::Ready(Ready {
+                version: engine.facts().version.clone(),
+                emulated: false,
+                note: note(&engine),
+            }),
+            Err(missing) => Readiness::Missing(missing),
+        }
     }
 
     fn root_form(&self) -> RootForm {
-        RootForm::Directory
+        RootForm::Tar
     }
 
-    fn create(&self, _spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
-        Err(BackendError::Missing { what: "not built".into(), hint: "build it".into() })
+    fn prepare(&self, root: &Path, root_digest: &str) -> Result<(), BackendError> {
+        let engine = self.engine()?;
+        engine.daemons()?;
+        self.images.ensure(&engine, root, root_digest).map(|_| ())
+    }
+
+    fn create(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
+        Ok(Box::new(sandbox::DockerSandbox::create(self.engine()?, &self.images, &spec)?))
+    }
+
+    fn retire(&self) -> Vec<Leak> {
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner).take();
+        engine.map_or_else(Vec::new, |engine| self.images.remove(&engine))
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        self.retire();
     }
 }
