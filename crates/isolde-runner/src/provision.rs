@@ -21,7 +21,6 @@ use crate::host::allowed_cpus;
 pub struct Provisions {
     store: Store,
     tree: RootTree,
-    agent: PathBuf,
     kernel: Option<HostKernel>,
 }
 
@@ -33,7 +32,7 @@ impl Provisions {
     /// That the executable cannot be read.
     pub fn new(store: Store, agent: &Path) -> Result<Self, ImageError> {
         let tree = RootTree::new(agent)?;
-        Ok(Self { store, tree, agent: agent.to_owned(), kernel: None })
+        Ok(Self { store, tree, kernel: None })
     }
 
     /// Brings a file of the host along as `destination` (absolute).
@@ -74,7 +73,7 @@ impl Provisions {
             Some(kernel) => kernel.clone(),
             None => self.kernel.insert(choose_kernel(&self.store)?).clone(),
         };
-        let initramfs = self.store.initramfs(&self.agent, &kernel)?;
+        let initramfs = self.store.initramfs(&kernel)?;
         Ok(GuestKernel { release: kernel.release, image: kernel.image, initramfs })
     }
 

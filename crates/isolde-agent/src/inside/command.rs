@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::line::AgentLine;
 use super::{AgentError, Place, memory};
+use crate::guest::{Ended, reap_until};
 use crate::protocol::{CommandEnding, ExecJob, FromAgent};
 
 /// Where programs look for others inside a sandbox.
@@ -48,12 +49,17 @@ pub(super) fn run(mut line: AgentLine, job: &ExecJob, place: Place) -> Result<()
         let _ = kill_process_group(group, Signal::KILL);
         farewell
     });
-    let status = child.wait()?;
+    // Not `child.wait()`: as first process of a sandbox the agent inherits orphans.
+    let ended = reap_until(group)?;
     let patience = Instant::now() + LAST_OUTPUT;
     while pumps.iter().any(|pump| !pump.is_finished()) && Instant::now() < patience {
         std::thread::sleep(Duration::from_millis(1));
     }
-    let ending = ending(status, memory::oom_kills(place).saturating_sub(kills_before));
+    let oom_kills = memory::oom_kills(place).saturating_sub(kills_before);
+    let ending = match ended {
+        Ended::Exited(status) => CommandEnding { status: Some(status), signal: None, oom_kills },
+        Ended::Signalled(signal) => CommandEnding { status: None, signal: Some(signal), oom_kills },
+    };
     send(&writer, &FromAgent::Exited(ending))?;
     goodbye.join().unwrap_or(Ok(()))
 }
@@ -100,8 +106,4 @@ fn pump(
 fn send(writer: &Mutex<File>, message: &FromAgent) -> io::Result<()> {
     let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
     message.write_to(&mut *writer)
-}
-
-fn ending(status: ExitStatus, oom_kills: u64) -> CommandEnding {
-    CommandEnding { status: status.code(), signal: status.signal(), oom_kills }
 }
