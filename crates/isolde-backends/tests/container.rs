@@ -270,20 +270,23 @@ fn the_shared_root_is_not_touched() {
 #[test]
 fn the_program_is_left_as_it_was() {
     let Some(rig) = Rig::new("exit 0") else { return };
-    let state = || {
-        let dumpable = rustix::process::dumpable_behavior().unwrap();
-        (
-            std::env::current_dir().unwrap(),
-            dumpable,
-            std::fs::read_dir("/proc/self/fd").unwrap().count(),
-        )
-    };
-    let before = state();
-    let mut sandbox = rig.create().unwrap();
-    drop(sandbox.start(soon()).unwrap());
-    sandbox.wait(soon()).unwrap();
-    rig.end_one(sandbox);
+    let state =
+        || (std::env::current_dir().unwrap(), rustix::process::dumpable_behavior().unwrap());
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let (before, open_before) = (state(), open());
+    for _ in 0..20 {
+        let mut sandbox = rig.create().unwrap();
+        drop(sandbox.start(soon()).unwrap());
+        sandbox.wait(soon()).unwrap();
+        rig.end_one(sandbox);
+    }
     assert_eq!(state(), before);
+    // Other tests' threads open and close some, too.
+    let deadline = soon();
+    while open() > open_before + 5 {
+        assert!(Instant::now() < deadline, "descriptors stay open");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
