@@ -18,7 +18,7 @@ use rustix::process::{
 
 use crate::{BackendError, Ending};
 
-/// Some child of this process under watch: its end is awaited with a deadline
+/// A child of this process under watch: its end is awaited with a deadline
 /// and its status is collected once. Killed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Watched {
@@ -123,13 +123,9 @@ impl Supervised {
     }
 
     /// The process id.
+    #[cfg(test)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// The child's end, should it have come.
-    pub(crate) fn ended(&mut self) -> Option<Ending> {
-        self.watched.ended()
     }
 
     /// Waits for the child's end.

@@ -1,5 +1,7 @@
 //! The `container` environment for real, with busybox as agent.
 
+#![expect(clippy::unwrap_used, reason = "tests panic when their ground gives way")]
+
 mod rig;
 
 use std::fs::File;
@@ -8,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use isolde_backends::{Backend, BackendError, Ending, Line, Sandbox};
+use isolde_backends::{Backend, BackendError, Ending, Line};
 use isolde_model::ByteSize;
 
 use rig::{Rig, soon};
@@ -37,14 +39,13 @@ fn run(script: &str) -> Option<(String, Ending)> {
 
 #[test]
 fn the_line_goes_both_ways_and_the_status_arrives() {
-    let Some(rig) = Rig::new("read word; echo $1 $word; echo oops >&2; exit 7") else { return };
+    let Some(rig) = Rig::new("read word; echo $1 $word; exit 7") else { return };
     let mut sandbox = rig.create().unwrap();
     let line = sandbox.start(soon()).unwrap();
     write(&line.writer, "hello\n");
     assert_eq!(listen(line), "agent hello\n");
     assert_eq!(sandbox.wait(soon()).unwrap(), Ending::Exited(7));
     assert_eq!(sandbox.wait(soon()).unwrap(), Ending::Exited(7));
-    assert_eq!(sandbox.console_tail(), b"oops\n");
     let reading = sandbox.usage().unwrap();
     assert!(reading.cpu_ns > 0 && reading.memory_peak_bytes > Some(0), "{reading:?}");
     assert_eq!(reading.daemons[0].name, "libcontainer");
@@ -122,7 +123,9 @@ fn much_error_output_blocks_nobody() {
     let mut sandbox = rig.create().unwrap();
     let _line = sandbox.start(soon()).unwrap();
     assert_eq!(sandbox.wait(soon()).unwrap(), Ending::Exited(0));
+    let deadline = soon();
     while !sandbox.console_tail().ends_with(b"last\n") {
+        assert!(Instant::now() < deadline, "the end of the console does not come");
         std::thread::sleep(Duration::from_millis(1));
     }
     rig.end(sandbox);
@@ -244,8 +247,11 @@ fn an_agent_of_another_format_is_named_on_the_console() {
     let line = sandbox.start(soon()).unwrap();
     assert_eq!(listen(line), "");
     assert!(matches!(sandbox.wait(soon()).unwrap(), Ending::Exited(1..)));
-    let said = String::from_utf8(sandbox.console_tail()).unwrap();
-    assert!(said.contains("cannot execute /isolde"), "{said}");
+    let deadline = soon();
+    while !String::from_utf8_lossy(&sandbox.console_tail()).contains("cannot execute /isolde") {
+        assert!(Instant::now() < deadline, "the console stays silent");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     rig.end(sandbox);
 }
 
@@ -264,20 +270,23 @@ fn the_shared_root_is_not_touched() {
 #[test]
 fn the_program_is_left_as_it_was() {
     let Some(rig) = Rig::new("exit 0") else { return };
-    let state = || {
-        let dumpable = rustix::process::dumpable_behavior().unwrap();
-        (
-            std::env::current_dir().unwrap(),
-            dumpable,
-            std::fs::read_dir("/proc/self/fd").unwrap().count(),
-        )
-    };
-    let before = state();
-    let mut sandbox = rig.create().unwrap();
-    drop(sandbox.start(soon()).unwrap());
-    sandbox.wait(soon()).unwrap();
-    rig.end_one(sandbox);
+    let state =
+        || (std::env::current_dir().unwrap(), rustix::process::dumpable_behavior().unwrap());
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let (before, open_before) = (state(), open());
+    for _ in 0..20 {
+        let mut sandbox = rig.create().unwrap();
+        drop(sandbox.start(soon()).unwrap());
+        sandbox.wait(soon()).unwrap();
+        rig.end_one(sandbox);
+    }
     assert_eq!(state(), before);
+    // Other tests' threads open and close some, too.
+    let deadline = soon();
+    while open() > open_before + 5 {
+        assert!(Instant::now() < deadline, "descriptors stay open");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub trait Hierarchy: fmt::Debug + Send + Sync {
     fn version(&self) -> Version;
     /// Makes `name` with all its parents, held to the CPUs of `cpu_list`.
     fn create(&self, name: &str, cpu_list: &str) -> PathResult<()>;
+    /// Makes `name` also where only engines look for it.
+    fn create_for_engine(&self, name: &str) -> PathResult<()>;
     /// Limits memory and swap together to `bytes`.
     fn limit_memory(&self, name: &str, bytes: u64) -> PathResult<()>;
     /// The files that take a process id to put it into `name`.

@@ -50,11 +50,16 @@ impl Cgroup {
         Self::make(hierarchy, name.to_owned(), None, cpus)
     }
 
-    /// Makes the cgroup `name` below this one. It keeps this one from being
-    /// removed by drop, and its own removal leaves this one in place.
+    /// Makes the cgroup `name` below this one for an engine that enters it
+    /// itself. It keeps this one from being removed by drop, and its own removal
+    /// leaves this one in place.
     pub(crate) fn child(&self, name: &str, cpus: &[u32]) -> Result<Self, BackendError> {
         let parent = Some(self.clone());
-        Self::make(&self.0.hierarchy, format!("{}/{name}", self.0.name), parent, cpus)
+        let name = format!("{}/{name}", self.0.name);
+        let child = Self::make(&self.0.hierarchy, name, parent, cpus)?;
+        persist(|| self.0.hierarchy.create_for_engine(&child.0.name))
+            .map_err(|error| child.explain(error))?;
+        Ok(child)
     }
 
     fn make(
@@ -65,13 +70,8 @@ impl Cgroup {
     ) -> Result<Self, BackendError> {
         let hierarchy = Arc::clone(hierarchy);
         let cgroup = Self(Arc::new(Inner { hierarchy, name, parent }));
-        // Another run that ends at this moment removes parents that are empty.
-        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let make = || cgroup.0.hierarchy.create(&cgroup.0.name, &cpu_list(cpus));
-        let made = (0..5).fold(make(), |made, _| match made {
-            Err((_, error)) if gone(&error) => make(),
-            made => made,
-        });
+        let cpus = cpu_list(cpus);
+        let made = persist(|| cgroup.0.hierarchy.create(&cgroup.0.name, &cpus));
         made.map_err(|error| cgroup.explain(error))?;
         Ok(cgroup)
     }
@@ -269,6 +269,25 @@ fn missing(error: &BackendError) -> Missing {
         other => (other.to_string(), "see `isolde doctor`".to_owned()),
     };
     Missing { what, hint, packages: Vec::new() }
+}
+
+/// Tries again when a directory is missing: whoever removes a cgroup at the same
+/// time also removes the parents that it finds empty, maybe just made ones.
+fn persist(
+    mut make: impl FnMut() -> Result<(), (PathBuf, io::Error)>,
+) -> Result<(), (PathBuf, io::Error)> {
+    const TRIES: usize = 100;
+    let missing = |made: &Result<(), (PathBuf, io::Error)>| {
+        made.as_ref().is_err_and(|(_, error)| error.kind() == io::ErrorKind::NotFound)
+    };
+    let mut made = make();
+    for _ in 1..TRIES {
+        if !missing(&made) {
+            break;
+        }
+        made = make();
+    }
+    made
 }
 
 /// `0,1,2` as control files take it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -59,6 +60,17 @@ impl Hierarchy for V1 {
             Some(root) => hold_to_cpus(root, name, cpu_list),
             None => Ok(()),
         }
+    }
+
+    fn create_for_engine(&self, name: &str) -> PathResult<()> {
+        self.mounts.iter().try_for_each(|root| {
+            let directory = root.join(name);
+            match fs::create_dir_all(&directory) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Err((directory, error)),
+                // What it needs and cannot have the engine itself will say.
+                _ => Ok(()),
+            }
+        })
     }
 
     fn limit_memory(&self, name: &str, bytes: u64) -> PathResult<()> {

@@ -52,6 +52,10 @@ impl Hierarchy for V2 {
         if cpus.exists() { write(&cpus, cpu_list) } else { Ok(()) }
     }
 
+    fn create_for_engine(&self, _name: &str) -> PathResult<()> {
+        Ok(())
+    }
+
     fn limit_memory(&self, name: &str, bytes: u64) -> PathResult<()> {
         let directory = self.directory(name);
         let limit = directory.join("memory.max");

@@ -1,14 +1,15 @@
 //! Taking the container down.
+//!
+//! The crate's own `delete` does no more than what is done here (kill, remove
+//! the cgroup and the state folder) but takes ten milliseconds for it and
+//! leaves the parents of the cgroup.
 
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use isolde_model::Leak;
 
-use super::apart::run_apart;
 use super::sandbox::{BUNDLE, ContainerSandbox, STATE};
 
 impl ContainerSandbox {
@@ -21,26 +22,11 @@ impl ContainerSandbox {
         let mut leaks = self.kill_all();
         self.last = self.read().ok();
         self.pipes = None;
-        self.delete();
+        self.container = None;
         leaks.extend(self.cgroup.remove());
         leaks.extend(self.remove_folders());
         leaks.extend(self.mounts_left());
         leaks
-    }
-
-    /// Has the runtime forget the container. Whatever it fails to remove is
-    /// removed or found right after.
-    fn delete(&mut self) {
-        let Some(mut container) = self.container.take() else { return };
-        let deadline = Instant::now() + DELETE_PATIENCE;
-        let nothing = Arc::new(Vec::new());
-        let deleted =
-            run_apart("delete the container", deadline, &nothing, move |_| container.delete(true));
-        match deleted.map(|done| done.value) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, id = self.spec.id, "container not deleted"),
-            Err(error) => tracing::debug!(%error, id = self.spec.id, "container not deleted"),
-        }
     }
 
     fn remove_folders(&self) -> Vec<Leak> {
@@ -71,6 +57,3 @@ pub(super) fn mounts_below(place: &Path) -> Vec<String> {
     let mounts = table.lines().filter_map(|line| line.split(' ').nth(4));
     mounts.filter(|mount| Path::new(mount).starts_with(place)).map(str::to_owned).collect()
 }
-
-/// Deletion takes milliseconds; the crate retries a busy cgroup for half a second.
-const DELETE_PATIENCE: Duration = Duration::from_secs(10);

@@ -25,7 +25,7 @@
 //! this runtime is counted as well, under the name `libcontainer`: the CPU of
 //! the threads that create and start the container, and of its intermediate
 //! process up to the moment at which it enters the container's cgroup (see
-//! [`account`]). What it does after that is charged to the cgroup by the kernel.
+//! `account.rs`). What it does after that is charged to the cgroup by the kernel.
 //! Tear-down is not counted, there as here.
 //!
 //! # When this program dies
