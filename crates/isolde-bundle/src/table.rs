@@ -20,7 +20,7 @@ use crate::thrift;
 /// Length of a Parquet file's last part: the footer's length and the magic.
 const TAIL: usize = 8;
 
-/// Largest footer in bytes. Ours have one row group and take about 3 KiB; the
+/// Largest footer in bytes. Ours have one row group and take about 2 KiB; the
 /// Parquet reader recurses over what it finds there.
 const LARGEST_FOOTER: usize = 64 << 10;
 

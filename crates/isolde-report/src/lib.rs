@@ -1,1 +1,28 @@
+//! From a bundle to what people and programs read. It measures nothing and
+//! knows no back end.
+//!
+//! [`Summary::of`] works the figures out of a bundle; [`render_text`] lays them
+//! out for a terminal, and the summary itself is what is printed as JSON.
+//! [`render_host`] says what a host can do, and [`Progress`] what a run is doing.
 
+mod given_up;
+mod host;
+mod launches;
+mod printable;
+mod progress;
+mod render;
+mod row;
+mod style;
+mod summary;
+mod tables;
+mod units;
+
+pub use host::render_host;
+pub use printable::printable;
+pub use progress::Progress;
+pub use render::render_text;
+pub use style::Style;
+pub use summary::{
+    Comparison, FailureGroup, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, Summary,
+    Unavailable,
+};

@@ -1,0 +1,181 @@
+//! The figures of one application in one environment.
+
+use isolde_bundle::Bundle;
+use isolde_model::{EnvironmentName, Mark, Readiness, Ready, TrialRecord};
+use isolde_stats::{Pair, Untold};
+
+use crate::given_up::given_up;
+use crate::launches::Launch;
+use crate::summary::{Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row};
+
+/// Everything that a row is made of.
+struct Group<'a> {
+    application: &'a str,
+    environment: &'a EnvironmentName,
+    ready: Option<&'a Ready>,
+    records: Vec<&'a TrialRecord>,
+    launches: Vec<&'a Launch<'a>>,
+}
+
+pub(crate) fn rows(bundle: &Bundle, records: &[TrialRecord], launches: &[Launch<'_>]) -> Vec<Row> {
+    let plan = bundle.plan();
+    let mut rows = Vec::new();
+    for application in &plan.applications {
+        let group = |environment| group(bundle, application, environment, records, launches);
+        let baseline = group(&plan.baseline);
+        let mut of_application: Vec<Row> = plan
+            .environments
+            .iter()
+            .map(group)
+            .filter(|group| !group.records.is_empty() || !is_missing(bundle, group.environment))
+            .map(|group| {
+                let given_up =
+                    given_up(&group.records, records, bundle.header().state, plan.launches);
+                group.row(&baseline, bundle, given_up)
+            })
+            .collect();
+        // A stable sort: within each part the plan's order stays.
+        of_application.sort_by_key(|row| (row.environment != plan.baseline.as_str(), row.emulated));
+        rows.extend(of_application);
+    }
+    rows
+}
+
+/// Whether the host lacked something for it, which is told elsewhere than in a row.
+fn is_missing(bundle: &Bundle, environment: &EnvironmentName) -> bool {
+    let mut reports = bundle.environments().iter();
+    reports.any(|report| report.environment == *environment && !report.readiness.is_ready())
+}
+
+fn group<'a>(
+    bundle: &'a Bundle,
+    application: &'a str,
+    environment: &'a EnvironmentName,
+    records: &'a [TrialRecord],
+    launches: &'a [Launch<'a>],
+) -> Group<'a> {
+    let is_own = |record: &TrialRecord| {
+        record.trial.application == application && record.trial.environment == *environment
+    };
+    let ready = bundle.environments().iter().find_map(|report| match &report.readiness {
+        Readiness::Ready(ready) if report.environment == *environment => Some(ready),
+        _ => None,
+    });
+    Group {
+        application,
+        environment,
+        ready,
+        records: records.iter().filter(|record| is_own(record)).collect(),
+        launches: launches.iter().filter(|launch| is_own(launch.record)).collect(),
+    }
+}
+
+impl Group<'_> {
+    fn row(&self, baseline: &Group<'_>, bundle: &Bundle, given_up: bool) -> Row {
+        let plan = bundle.plan();
+        Row {
+            application: self.application.to_owned(),
+            environment: self.environment.to_string(),
+            version: self.ready.map(|ready| ready.version.clone()),
+            note: self.ready.and_then(|ready| ready.note.clone()),
+            emulated: self.emulated(),
+            planned: plan.launches,
+            completed: self.launches.len(),
+            failed: self.records.len() - self.launches.len(),
+            given_up,
+            steady_inferences: self.launches.iter().map(|launch| launch.steady.len()).sum(),
+            inference: self.inference(),
+            launch: self.launch(),
+            comparison: self.compare(baseline, plan.include_emulated, plan.seed),
+            agreement: None,
+        }
+    }
+
+    /// What a launch saw counts for more than what the probe said before.
+    fn emulated(&self) -> bool {
+        match self.records.is_empty() {
+            true => self.ready.is_some_and(|ready| ready.emulated),
+            false => self.records.iter().any(|record| record.emulated),
+        }
+    }
+
+    fn inference(&self) -> InferenceFigures {
+        let medians: Vec<f64> = self.launches.iter().filter_map(|launch| launch.median()).collect();
+        let pooled: Vec<f64> =
+            self.launches.iter().flat_map(|launch| launch.steady.iter().copied()).collect();
+        InferenceFigures {
+            median_ns: isolde_stats::median(&medians).into(),
+            pooled_median_ns: isolde_stats::median(&pooled).into(),
+            p95_ns: isolde_stats::tail_quantile(&pooled, 0.95).into(),
+            p99_ns: isolde_stats::tail_quantile(&pooled, 0.99).into(),
+            sd_ns: isolde_stats::sample_sd(&pooled).into(),
+        }
+    }
+
+    fn launch(&self) -> LaunchFigures {
+        let mark = |mark| self.median_of(|record| record.mark_ns(mark));
+        let daemon_ns = |record: &TrialRecord| {
+            let daemons = &record.reading.as_ref()?.daemons;
+            Some(daemons.iter().map(|daemon| daemon.cpu_ns).fold(0, u64::saturating_add))
+        };
+        let readings = self.launches.iter().filter_map(|launch| launch.record.reading.as_ref());
+        let mut daemons: Vec<String> = readings
+            .flat_map(|reading| reading.daemons.iter().map(|daemon| daemon.name.clone()))
+            .collect();
+        daemons.sort_unstable();
+        daemons.dedup();
+        LaunchFigures {
+            cold_start_ns: mark(Mark::FirstInference),
+            agent_up_ns: mark(Mark::AgentUp),
+            cpu_ns: self.median_of(|record| {
+                Some(daemon_ns(record)?.saturating_add(record.reading.as_ref()?.cpu_ns))
+            }),
+            daemon_cpu_ns: self.median_of(daemon_ns),
+            daemons,
+            memory_peak_bytes: self.median_of(|record| record.reading.as_ref()?.memory_peak_bytes),
+        }
+    }
+
+    /// Median over the launches that have the value.
+    fn median_of(&self, value: impl Fn(&TrialRecord) -> Option<u64>) -> Figure {
+        let values = self.launches.iter().filter_map(|launch| value(launch.record));
+        let values: Vec<f64> = values.map(|value| value as f64).collect();
+        isolde_stats::median(&values).into()
+    }
+
+    fn compare(&self, baseline: &Group<'_>, include_emulated: bool, seed: u64) -> Comparison {
+        let left_out = |reason, why: &str| Comparison::LeftOut { reason, why: why.to_owned() };
+        if self.environment == baseline.environment {
+            return Comparison::Baseline;
+        }
+        if self.emulated() && !include_emulated {
+            return left_out(LeftOut::Emulated, "its CPU is emulated");
+        }
+        if baseline.emulated() && !include_emulated {
+            return left_out(LeftOut::BaselineEmulated, "the baseline's CPU is emulated");
+        }
+        match isolde_stats::ratio_of_medians(&self.pairs(baseline), seed) {
+            Ok(ratio) => Comparison::Compared {
+                ratio: ratio.estimate,
+                interval: ratio.interval.ok().map(|interval| [interval.low, interval.high]),
+                interval_untold: ratio.interval.err().map(|why| why.to_string()),
+                blocks: ratio.blocks,
+            },
+            Err(Untold::TooFew { .. }) => {
+                left_out(LeftOut::NoRatio, "no block in which it and the baseline completed")
+            }
+            Err(why) => left_out(LeftOut::NoRatio, &why.to_string()),
+        }
+    }
+
+    /// Launch medians of the blocks that both have, by block.
+    fn pairs(&self, baseline: &Group<'_>) -> Vec<Pair> {
+        let pair = |own: &&Launch<'_>| {
+            let block = own.record.trial.block;
+            let mut others = baseline.launches.iter();
+            let other = others.find(|other| other.record.trial.block == block)?;
+            Some(Pair { subject: own.median()?, baseline: other.median()? })
+        };
+        self.launches.iter().filter_map(pair).collect()
+    }
+}

@@ -1,0 +1,123 @@
+//! The two tables of an application: how long inference took, and what a
+//! launch costs.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, Row as Line, Table};
+
+use crate::units::{self, Scale};
+use crate::{Comparison, Figure, LeftOut, Row, Style, printable};
+
+/// Shown where a figure cannot be told.
+const NONE: &str = "–";
+
+/// How long inference took, one line per environment.
+pub(crate) fn inference(rows: &[&Row], baseline: &str, style: Style) -> Vec<String> {
+    let scale = Scale::of_nanoseconds(values(rows, |row| &row.inference.median_ns));
+    let spread = scale.with_digits_for(values(rows, |row| &row.inference.sd_ns));
+    let unit = |name: &str| format!("{name} {}", scale.unit);
+    let header = vec![
+        "environment".into(),
+        "launches".into(),
+        "n".into(),
+        unit("median"),
+        unit("p95"),
+        unit("p99"),
+        unit("SD"),
+        format!("× {}", printable(baseline)),
+    ];
+    let lines = rows.iter().map(|row| {
+        let figures = &row.inference;
+        vec![
+            name(row),
+            format!("{}/{}", row.completed, row.planned),
+            row.steady_inferences.to_string(),
+            shown(&figures.median_ns, scale),
+            shown(&figures.p95_ns, scale),
+            shown(&figures.p99_ns, scale),
+            shown(&figures.sd_ns, spread),
+            comparison(&row.comparison),
+        ]
+    });
+    draw(header, lines.collect(), rows, style)
+}
+
+/// What a launch costs, one line per environment.
+pub(crate) fn launch(rows: &[&Row], style: Style) -> Vec<String> {
+    let start = Scale::of_nanoseconds(values(rows, |row| &row.launch.agent_up_ns));
+    let cpu = Scale::of_nanoseconds(values(rows, |row| &row.launch.cpu_ns));
+    let memory = Scale::of_bytes(values(rows, |row| &row.launch.memory_peak_bytes));
+    let header = vec![
+        "environment".into(),
+        format!("cold start {}", start.unit),
+        format!("agent up {}", start.unit),
+        format!("host CPU {}", cpu.unit),
+        format!("daemons {}", cpu.unit),
+        format!("memory {}", memory.unit),
+    ];
+    let lines = rows.iter().map(|row| {
+        let figures = &row.launch;
+        vec![
+            name(row),
+            shown(&figures.cold_start_ns, start),
+            shown(&figures.agent_up_ns, start),
+            shown(&figures.cpu_ns, cpu),
+            shown(&figures.daemon_cpu_ns, cpu),
+            shown(&figures.memory_peak_bytes, memory),
+        ]
+    });
+    draw(header, lines.collect(), rows, style)
+}
+
+fn name(row: &Row) -> String {
+    let name = printable(&row.environment);
+    if row.emulated { format!("{name}, emulated") } else { name }
+}
+
+fn values<'a>(rows: &[&'a Row], figure: impl Fn(&'a Row) -> &'a Figure) -> Vec<f64> {
+    rows.iter().filter_map(|row| figure(row).value()).collect()
+}
+
+fn shown(figure: &Figure, scale: Scale) -> String {
+    figure.value().map_or_else(|| NONE.into(), |value| scale.show(value))
+}
+
+fn comparison(comparison: &Comparison) -> String {
+    match comparison {
+        Comparison::Baseline => "baseline".into(),
+        Comparison::Compared { ratio, interval, .. } => {
+            let interval = interval.map(|ends| ends.map(units::ratio).join(", "));
+            let interval = interval.map(|ends| format!(" [{ends}]")).unwrap_or_default();
+            units::ratio(*ratio) + &interval
+        }
+        Comparison::LeftOut { reason: LeftOut::Emulated, .. } => "emulated".into(),
+        Comparison::LeftOut { .. } => NONE.into(),
+    }
+}
+
+fn draw(header: Vec<String>, lines: Vec<Vec<String>>, rows: &[&Row], style: Style) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_header(aligned(header));
+    table.add_rows(lines.into_iter().map(aligned));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let drawn: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let dressed = drawn.iter().enumerate().map(|(number, line)| match number.checked_sub(1) {
+        None => style.bold(line),
+        Some(row) if rows.get(row).is_some_and(|row| row.emulated) => style.faint(line),
+        Some(_) => line.clone(),
+    });
+    dressed.collect()
+}
+
+/// Names and ratios to the left, other figures to the right.
+fn aligned(cells: Vec<String>) -> Line {
+    let last = cells.len() - 1;
+    let ratio_last = last == 7;
+    let cells = cells.into_iter().enumerate().map(|(column, text)| {
+        let left = column == 0 || (ratio_last && column == last);
+        let alignment = if left { CellAlignment::Left } else { CellAlignment::Right };
+        Cell::new(text).set_alignment(alignment)
+    });
+    Line::from(cells.collect::<Vec<_>>())
+}

@@ -1,0 +1,256 @@
+//! Bundles of made-up runs, written and opened as real ones are. The figures
+//! are drawn by a fixed generator, so that what is made of them can be compared.
+
+use std::path::Path;
+
+use isolde_bundle::{Bundle, BundleWriter};
+use isolde_model::{
+    BundleHeader, BundleState, ByteSize, CpuFacts, DaemonCpu, Deadlines, EnvironmentName,
+    EnvironmentReport, Failure, FailureKind, HostFacts, Inference, KvmFacts, Mark, MarkStamp,
+    Outcome, OutputTensor, Phase, Plan, Preset, Readiness, Reading, Ready, Resources,
+    SCHEMA_VERSION, Stage, Trial, TrialRecord,
+};
+
+/// An environment of a made-up run.
+#[derive(Clone)]
+pub(crate) struct Environment {
+    pub(crate) name: &'static str,
+    /// How much slower than 37 µs it infers.
+    pub(crate) factor: f64,
+    pub(crate) emulated: bool,
+    /// CPU time of a daemon per launch, in nanoseconds.
+    pub(crate) daemon_ns: Option<u64>,
+    /// Blocks in which its launch fails.
+    pub(crate) fails_in: Vec<u32>,
+    /// Block from which on it is not run any more.
+    pub(crate) given_up_from: Option<u32>,
+}
+
+pub(crate) fn environment(name: &'static str, factor: f64) -> Environment {
+    Environment {
+        name,
+        factor,
+        emulated: false,
+        daemon_ns: None,
+        fails_in: Vec::new(),
+        given_up_from: None,
+    }
+}
+
+/// A made-up run.
+pub(crate) struct Run {
+    pub(crate) environments: Vec<Environment>,
+    pub(crate) missing: Vec<EnvironmentReport>,
+    pub(crate) launches: u32,
+    pub(crate) inferences: u32,
+    /// Trials after which it stopped.
+    pub(crate) stop_after: usize,
+    pub(crate) state: BundleState,
+    pub(crate) baseline: &'static str,
+    pub(crate) include_emulated: bool,
+    pub(crate) host: HostFacts,
+    pub(crate) reason: String,
+}
+
+pub(crate) fn run(environments: Vec<Environment>) -> Run {
+    Run {
+        baseline: environments[0].name,
+        environments,
+        missing: Vec::new(),
+        launches: 6,
+        inferences: 100,
+        stop_after: usize::MAX,
+        state: BundleState::Complete,
+        include_emulated: false,
+        host: host(),
+        reason: "the agent closed the line: status 139".into(),
+    }
+}
+
+pub(crate) fn host() -> HostFacts {
+    HostFacts {
+        machine: Some("Raspberry Pi 4 Model B Rev 1.4".into()),
+        os: Some("Debian GNU/Linux 12 (bookworm)".into()),
+        kernel: "6.1.0-40-arm64".into(),
+        architecture: "aarch64".into(),
+        cpu: CpuFacts {
+            model: Some("Cortex-A72".into()),
+            cpus: 4,
+            governor: Some("performance".into()),
+            features_digest: None,
+            virtualized: false,
+        },
+        memory_bytes: 8_190_312_448,
+        memory_available_bytes: 7_516_192_768,
+        swap_bytes: 0,
+        swap_used_bytes: 0,
+        cgroup: "v2".into(),
+        temperature_millicelsius: Some(48_200),
+        throttling: Vec::new(),
+        load_1m_thousandths: 120,
+        kvm: KvmFacts::Executes { picoseconds_per_iteration: 667 },
+    }
+}
+
+pub(crate) fn missing(name: &str, what: &str, packages: &[&str]) -> EnvironmentReport {
+    EnvironmentReport {
+        environment: EnvironmentName::new(name),
+        description: format!("what {name} is"),
+        readiness: Readiness::missing_packages(what, packages),
+    }
+}
+
+impl Run {
+    pub(crate) fn plan(&self) -> Plan {
+        Plan {
+            schema: SCHEMA_VERSION,
+            preset: Preset::Quick,
+            seed: 42,
+            applications: vec!["road-sign".into()],
+            environments: self.names().map(EnvironmentName::new).collect(),
+            launches: self.launches,
+            inferences: self.inferences,
+            warm_up: 10,
+            baseline: EnvironmentName::new(self.baseline),
+            include_emulated: self.include_emulated,
+            budget: None,
+            resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1 },
+            deadlines: Deadlines::default(),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.environments.iter().map(|environment| environment.name)
+    }
+
+    /// Writes the run to `path` and opens it.
+    pub(crate) fn bundle(&self, path: &Path) -> Bundle {
+        let header = BundleHeader {
+            schema: SCHEMA_VERSION,
+            isolde: "0.1.0".into(),
+            started: "2026-11-23T20:28:17Z".into(),
+            state: BundleState::Open,
+        };
+        let ready = self.environments.iter().map(|environment| EnvironmentReport {
+            environment: EnvironmentName::new(environment.name),
+            description: format!("what {} is", environment.name),
+            readiness: Readiness::Ready(Ready {
+                version: format!("{} 1.0", environment.name),
+                emulated: environment.emulated,
+                note: None,
+            }),
+        });
+        let reports: Vec<_> = ready.chain(self.missing.iter().cloned()).collect();
+        let writer =
+            BundleWriter::create(path, header, &self.plan(), &self.host, &reports).unwrap();
+        let mut random = Random(12345);
+        let mut index = 0;
+        for block in 0..self.launches {
+            for (position, environment) in self.environments.iter().enumerate() {
+                let given_up = environment.given_up_from.is_some_and(|from| block >= from);
+                if given_up || index as usize >= self.stop_after {
+                    continue;
+                }
+                let trial = Trial {
+                    index,
+                    block,
+                    position: position as u32,
+                    environment: EnvironmentName::new(environment.name),
+                    application: "road-sign".into(),
+                };
+                self.write(&writer, environment, trial, &mut random);
+                index += 1;
+            }
+        }
+        writer.close(self.state).unwrap();
+        Bundle::open(path).unwrap()
+    }
+
+    fn write(
+        &self,
+        writer: &BundleWriter,
+        environment: &Environment,
+        trial: Trial,
+        random: &mut Random,
+    ) {
+        let fails = environment.fails_in.contains(&trial.block);
+        let record = self.record(environment, trial, fails, random);
+        if fails {
+            return writer.write_trial(&record, &[], &[]).unwrap();
+        }
+        let launch = random.around(37_000.0 * environment.factor, 0.01);
+        let inferences: Vec<_> = (0..10 + self.inferences)
+            .map(|index| inference(index, random.around(launch, 0.03) as u64))
+            .collect();
+        let outputs = [OutputTensor { input: 0, values: vec![0.25; 43] }];
+        writer.write_trial(&record, &inferences, &outputs).unwrap();
+    }
+
+    fn record(
+        &self,
+        environment: &Environment,
+        trial: Trial,
+        fails: bool,
+        random: &mut Random,
+    ) -> TrialRecord {
+        let agent_up = random.around(9e6 * environment.factor, 0.1) as u64;
+        let first = agent_up + random.around(3e6, 0.05) as u64;
+        let marks =
+            [(Mark::Requested, 0), (Mark::AgentUp, agent_up), (Mark::FirstInference, first)];
+        let daemons = environment
+            .daemon_ns
+            .map(|cpu_ns| DaemonCpu { name: "dockerd".into(), cpu_ns })
+            .into_iter();
+        let reading = Reading {
+            cpu_ns: random.around(14e6 * environment.factor, 0.02) as u64,
+            memory_peak_bytes: Some(random.around(23e6 * environment.factor, 0.01) as u64),
+            daemons: daemons.collect(),
+            ..Reading::default()
+        };
+        let outcome = match fails {
+            false => Outcome::Completed,
+            true => Outcome::Failed(Failure {
+                kind: FailureKind::Crashed,
+                stage: Stage::Job,
+                reason: self.reason.clone(),
+                hint: Some("see console_tail in its trial.json".into()),
+            }),
+        };
+        TrialRecord {
+            trial,
+            outcome,
+            emulated: environment.emulated,
+            marks: marks.map(|(mark, at_ns)| MarkStamp { mark, at_ns }).into(),
+            reading: Some(reading),
+            inside: None,
+            leaks: Vec::new(),
+            console_tail: None,
+        }
+    }
+}
+
+fn inference(index: u32, infer_ns: u64) -> Inference {
+    let warm_up = index < 10;
+    Inference {
+        index,
+        phase: if warm_up { Phase::WarmUp } else { Phase::Steady },
+        input: 0,
+        prepare_ns: 2_000,
+        // Warm-up is slower: were it counted, every figure would show it.
+        infer_ns: if warm_up { infer_ns * 5 } else { infer_ns },
+        interpret_ns: 100,
+        label: 14,
+        output_digest: "0123456789abcdef".into(),
+    }
+}
+
+/// Numerical Recipes' 32-bit congruence.
+struct Random(u32);
+
+impl Random {
+    /// Evenly between `centre` less and more a share of it.
+    fn around(&mut self, centre: f64, share: f64) -> f64 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        centre * (1.0 + share * (f64::from(self.0) / f64::from(u32::MAX) * 2.0 - 1.0))
+    }
+}
