@@ -57,6 +57,7 @@ fn record(index: u32) -> TrialRecord {
         marks: vec![MarkStamp { mark: Mark::AgentUp, at_ns: 5 }],
         reading: None,
         inside: None,
+        agreement: None,
         leaks: Vec::new(),
         console_tail: None,
     }

@@ -47,6 +47,7 @@ mod tests {
             marks: Vec::new(),
             reading: None,
             inside: None,
+            agreement: None,
             leaks: Vec::new(),
             console_tail: None,
         }

@@ -2,14 +2,12 @@
 
 use isolde_model::{EnvironmentReport, HostFacts, KvmFacts, Readiness};
 
+use crate::fit::{WIDTH, page};
 use crate::units::gibibytes;
 use crate::{Style, printable};
 
 const SET_GOVERNOR: &str =
     "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor";
-
-/// Columns that a line should fit.
-const WIDTH: usize = 100;
 
 /// Load per CPU, in thousandths, from which other work is in the way.
 const BUSY_THOUSANDTHS: u64 = 300;
@@ -29,7 +27,15 @@ pub fn render_host(host: &HostFacts, environments: &[EnvironmentReport], style: 
     }
     lines.extend([String::new(), style.bold("Environments")]);
     lines.extend(environments.iter().flat_map(|report| environment(report, style)));
-    lines.join("\n") + "\n"
+    page(&lines)
+}
+
+/// Lays out the environments alone.
+#[must_use]
+pub fn render_environments(environments: &[EnvironmentReport], style: Style) -> String {
+    let lines: Vec<String> =
+        environments.iter().flat_map(|report| environment(report, style)).collect();
+    page(&lines)
 }
 
 fn facts(host: &HostFacts) -> Vec<(&'static str, String)> {

@@ -5,6 +5,8 @@
 //! out for a terminal, and the summary itself is what is printed as JSON.
 //! [`render_host`] says what a host can do, and [`Progress`] what a run is doing.
 
+mod agreement;
+mod fit;
 mod given_up;
 mod host;
 mod launches;
@@ -17,7 +19,7 @@ mod summary;
 mod tables;
 mod units;
 
-pub use host::render_host;
+pub use host::{render_environments, render_host};
 pub use printable::printable;
 pub use progress::Progress;
 pub use render::render_text;

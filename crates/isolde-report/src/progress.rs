@@ -177,8 +177,19 @@ mod tests {
         let trial =
             Trial { index, block: 0, position: 0, environment, application: "road-sign".into() };
         let (marks, leaks) = (Vec::new(), Vec::new());
-        let (reading, inside, console_tail) = (None, None, None);
-        TrialRecord { trial, outcome, emulated: false, marks, reading, inside, leaks, console_tail }
+        let (reading, inside, agreement, console_tail) = (None, None, None, None);
+        let emulated = false;
+        TrialRecord {
+            trial,
+            outcome,
+            emulated,
+            marks,
+            reading,
+            inside,
+            agreement,
+            leaks,
+            console_tail,
+        }
     }
 
     fn failed() -> Outcome {

@@ -3,6 +3,8 @@
 use isolde_model::BundleState;
 use isolde_stats::{LEAST_BLOCKS, samples_needed};
 
+use crate::agreement;
+use crate::fit::page;
 use crate::units::gibibytes;
 use crate::{
     Comparison, FailureGroup, Figure, LeftOut, Row, Style, Summary, host, printable, tables,
@@ -24,7 +26,7 @@ pub fn render_text(summary: &Summary, style: Style) -> String {
     lines.extend(failure_part(summary, style));
     lines.push(String::new());
     lines.push(format!("Bundle: {}", printable(&summary.bundle)));
-    lines.join("\n") + "\n"
+    page(&lines)
 }
 
 fn head(summary: &Summary, style: Style) -> Vec<String> {
@@ -117,6 +119,7 @@ fn application_part(
             .into(),
     );
     lines.push("host CPU: the sandbox's cgroup and daemons, and the daemons' part; memory: the peak; all medians".into());
+    lines.extend(agreement::notes(rows));
     lines.extend(rows.iter().flat_map(|row| row_notes(row, style)));
     lines
 }
@@ -176,7 +179,6 @@ fn row_notes(row: &Row, style: Style) -> Vec<String> {
     {
         notes.push(format!("{name}: not compared: {}", printable(why)));
     }
-    notes.extend(row.agreement.iter().map(|text| format!("{name}: {}", printable(text))));
     notes.extend(row.note.iter().map(|text| format!("{name}: {}", printable(text))));
     notes
 }

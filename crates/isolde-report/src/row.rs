@@ -4,6 +4,7 @@ use isolde_bundle::Bundle;
 use isolde_model::{EnvironmentName, Mark, Readiness, Ready, TrialRecord};
 use isolde_stats::{Pair, Untold};
 
+use crate::agreement;
 use crate::given_up::given_up;
 use crate::launches::Launch;
 use crate::summary::{Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row};
@@ -87,7 +88,7 @@ impl Group<'_> {
             inference: self.inference(),
             launch: self.launch(),
             comparison: self.compare(baseline, plan.include_emulated, plan.seed),
-            agreement: None,
+            agreement: agreement::in_words(self.launches.iter().map(|launch| launch.record)),
         }
     }
 

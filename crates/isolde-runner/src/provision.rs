@@ -150,7 +150,10 @@ impl Workplace {
     }
 
     /// Everything for one sandbox, under a number that is used once.
-    pub(crate) fn spec(&self, prepared: &Prepared, number: u32) -> Result<SandboxSpec, RunError> {
+    ///
+    /// # Errors
+    /// That its cgroup or scratch folder cannot be made.
+    pub fn spec(&self, prepared: &Prepared, number: u32) -> Result<SandboxSpec, RunError> {
         let id = format!("{}-{number}", self.run);
         let scratch = self.scratch.path().join(number.to_string());
         fs::create_dir(&scratch).map_err(RunError::Scratch)?;
@@ -170,8 +173,18 @@ impl Workplace {
     }
 
     /// Removes the scratch folder of a sandbox that is gone.
-    pub(crate) fn tidy(&self, number: u32) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// That something in it cannot be removed.
+    pub fn tidy(&self, number: u32) -> io::Result<()> {
         fs::remove_dir_all(self.scratch.path().join(number.to_string()))
+    }
+
+    /// Names of the cgroups of this workplace that are there now: one for each
+    /// sandbox that is not taken down.
+    #[must_use]
+    pub fn cgroups(&self) -> Vec<String> {
+        self.hierarchy.children(&format!("{PREFIX}/{}", self.run))
     }
 
     /// What the sandbox's greeting must show.

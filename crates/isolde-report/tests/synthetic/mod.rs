@@ -5,9 +5,9 @@ use std::path::Path;
 
 use isolde_bundle::{Bundle, BundleWriter};
 use isolde_model::{
-    BundleHeader, BundleState, ByteSize, CpuFacts, DaemonCpu, Deadlines, EnvironmentName,
-    EnvironmentReport, Failure, FailureKind, HostFacts, Inference, KvmFacts, Mark, MarkStamp,
-    Outcome, OutputTensor, Phase, Plan, Preset, Readiness, Reading, Ready, Resources,
+    Agreement, BundleHeader, BundleState, ByteSize, CpuFacts, DaemonCpu, Deadlines,
+    EnvironmentName, EnvironmentReport, Failure, FailureKind, HostFacts, Inference, KvmFacts, Mark,
+    MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, Readiness, Reading, Ready, Resources,
     SCHEMA_VERSION, Stage, Trial, TrialRecord,
 };
 
@@ -223,6 +223,12 @@ impl Run {
             marks: marks.map(|(mark, at_ns)| MarkStamp { mark, at_ns }).into(),
             reading: Some(reading),
             inside: None,
+            agreement: (!fails).then(|| Agreement {
+                reference: EnvironmentName::new("process"),
+                identical: !environment.emulated,
+                largest_difference: if environment.emulated { 3.1e-5 } else { 0.0 },
+                tolerance: if environment.emulated { 1e-2 } else { 0.0 },
+            }),
             leaks: Vec::new(),
             console_tail: None,
         }

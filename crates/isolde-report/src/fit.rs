@@ -1,0 +1,38 @@
+//! Lines that fit a page.
+
+use textwrap::Options;
+
+/// Columns that a line should fit.
+pub(crate) const WIDTH: usize = 100;
+
+/// The lines as one text, each longer one continued below its beginning.
+/// Colour counts for no column.
+pub(crate) fn page(lines: &[String]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        let indent = line.len() - line.trim_start().len();
+        let below = " ".repeat(indent + 2);
+        let options = Options::new(WIDTH).subsequent_indent(&below).break_words(false);
+        for part in textwrap::wrap(line, options) {
+            text += &part;
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_goes_on_below_its_beginning() {
+        let words = "word ".repeat(30);
+        let text = page(&[format!("  {}", words.trim_end()), "short".into(), String::new()]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[0].starts_with("  word") && lines[1].starts_with("    word"));
+        assert!(lines[0].len() <= WIDTH);
+        assert_eq!(&lines[2..], ["short", ""]);
+    }
+}
