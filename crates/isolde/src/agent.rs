@@ -1,0 +1,65 @@
+//! This executable inside a sandbox. Looked at before anything else: the first
+//! byte to the host marks how long the way here took.
+
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+
+use isolde_agent::guest;
+use isolde_agent::inside::{AgentLine, Place, serve};
+
+/// What this process is, if it is not the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The agent in a process or container: the line is its standard input and output.
+    Agent,
+    /// First process of a virtual machine.
+    Guest,
+}
+
+/// What this process is; `None` for the command line.
+pub(crate) fn role() -> Option<Role> {
+    if guest::is_first_process() {
+        return Some(Role::Guest);
+    }
+    // The back ends start it with this one argument.
+    let mut arguments = std::env::args_os().skip(1);
+    let is_agent = arguments.next().is_some_and(|word| word == "agent");
+    (is_agent && arguments.next().is_none()).then_some(Role::Agent)
+}
+
+/// Plays the role to its end.
+pub(crate) fn play(role: Role) -> ExitCode {
+    match role {
+        Role::Agent => serve_standard_streams(),
+        Role::Guest => serve_guest(),
+    }
+}
+
+fn serve_standard_streams() -> ExitCode {
+    let line = rustix::io::dup(rustix::stdio::stdin())
+        .and_then(|reader| Ok((reader, rustix::io::dup(rustix::stdio::stdout())?)))
+        .map_err(std::io::Error::from)
+        .and_then(|(reader, writer): (OwnedFd, OwnedFd)| AgentLine::open(reader, writer));
+    let served = line.map_err(Into::into).and_then(|line| serve(line, Place::SharedKernel));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            crate::output::talk(&format!("agent: {}", crate::exit::chain(&error.into())));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// First process of a virtual machine: a table of contents.
+fn serve_guest() -> ExitCode {
+    let port = guest::open_port().unwrap_or_else(|error| guest::give_up(&error));
+    let line = port
+        .try_clone()
+        .and_then(|reader| AgentLine::open(reader.into(), port.into()))
+        .unwrap_or_else(|error| guest::give_up(&error));
+    guest::finish_boot();
+    match serve(line, Place::OwnKernel) {
+        Ok(()) => guest::power_off(),
+        Err(error) => guest::give_up(&error),
+    }
+}

@@ -1,0 +1,178 @@
+//! The command line: words, defaults and help. What is said here is also what
+//! the man page and the shell completions say.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use isolde_model::{ByteSize, Preset, Span};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  2    wrong usage
+  3    nothing could run on this host
+  4    done, but trials failed
+  70   a fault of this program
+  130  interrupted; what was measured is kept";
+
+/// Says with numbers that hold which isolation an AI application can afford on this device
+#[derive(Debug, Parser)]
+#[command(name = "isolde", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Say more about what is done (to standard error); twice for details
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say what this host can run, what is missing and how to get it
+    Doctor(DoctorArguments),
+    /// List the environments and whether they can run here
+    Environments(OutputArguments),
+    /// Run an application in every environment and compare what that costs
+    Run(RunArguments),
+    /// Say what `run` would do with the same arguments, as a plan file
+    Plan(PlanArguments),
+    /// Run a static command in a sandbox
+    Exec(ExecArguments),
+    /// Show the results of a run again
+    Report(ReportArguments),
+    /// Remove what runs that were killed left on this host
+    Clean(CleanArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+    /// Bring what is missing with the package manager, after asking
+    #[arg(long)]
+    pub(crate) install: bool,
+    /// Do not ask
+    #[arg(long, requires = "install")]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// A plan file to start from, as `isolde plan` prints it
+    pub(crate) plan: Option<PathBuf>,
+    /// Applications, separated by commas [default: road-sign]
+    #[arg(long = "app", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) applications: Vec<String>,
+    /// Environments, separated by commas, or `all` [default: all]
+    #[arg(long = "on", value_name = "ENV", value_delimiter = ',')]
+    pub(crate) environments: Vec<String>,
+    /// Where unset values come from: quick (about two minutes) or full [default: quick]
+    #[arg(long, conflicts_with = "plan")]
+    pub(crate) preset: Option<Preset>,
+    /// Fresh sandboxes per environment
+    #[arg(long, value_name = "N")]
+    pub(crate) launches: Option<u32>,
+    /// Inferences per launch, after the warm-up
+    #[arg(long, value_name = "N")]
+    pub(crate) inferences: Option<u32>,
+    /// Inferences at the start of each launch that are kept apart
+    #[arg(long, value_name = "N")]
+    pub(crate) warm_up: Option<u32>,
+    /// CPUs of each sandbox [default: all, at most 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) cpus: Option<u32>,
+    /// Memory of each sandbox [default: 512M]
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<ByteSize>,
+    /// Threads of the inference engine [default: 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Seed of the trials' order [default: drawn and recorded]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// The environment that the others are compared with [default: process]
+    #[arg(long, value_name = "ENV")]
+    pub(crate) baseline: Option<String>,
+    /// Compare emulated environments too, although their figures say nothing
+    /// about the speed of this device
+    #[arg(long)]
+    pub(crate) include_emulated: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) plan: PlanArguments,
+    /// Folder for the results [default: isolde-results/TIME]
+    #[arg(long, value_name = "BUNDLE")]
+    pub(crate) out: Option<PathBuf>,
+    /// No progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The command's own exit status is passed through (128 + N after signal N); with several
+environments, the first that is not 0. The exit codes of Isolde itself apply when the command
+could not be run.")]
+pub(crate) struct ExecArguments {
+    /// Environments, separated by commas, or `all`
+    #[arg(long = "on", value_name = "ENV", value_delimiter = ',', required = true)]
+    pub(crate) environments: Vec<String>,
+    /// CPUs of the sandbox
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) cpus: u32,
+    /// Memory of the sandbox
+    #[arg(long, value_name = "SIZE", default_value = "512M")]
+    pub(crate) memory: ByteSize,
+    /// How long the command may take
+    #[arg(long, value_name = "T", default_value = "5m")]
+    pub(crate) timeout: Span,
+    /// No talk about sandboxes
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// The command: a static executable of this host and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    /// Results folder of a run
+    pub(crate) bundle: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CleanArguments {
+    /// Also empty the cache of root file systems, initramfs and kernels
+    #[arg(long)]
+    pub(crate) cache: bool,
+}

@@ -1,0 +1,37 @@
+//! `isolde clean`: what killed runs left on this host.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use isolde_backends::docker;
+use isolde_image::Store;
+use isolde_model::{ByteSize, Leak};
+use isolde_runner::sweep;
+
+use crate::args::CleanArguments;
+use crate::output::{print, talk};
+
+/// Removes cgroups, folders, containers and images of runs that are dead.
+pub(crate) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
+    let mut removed = sweep();
+    match docker::clean() {
+        Ok(swept) => {
+            removed.extend(swept.removed);
+            for leak in swept.stayed {
+                talk(&format!("warning: cannot remove the {} {}", leak.what, leak.detail));
+            }
+        }
+        Err(error) => tracing::info!(%error, "no Docker Engine to clean"),
+    }
+    for Leak { what, detail } in &removed {
+        print(&format!("removed {what} {detail}\n"))?;
+    }
+    if arguments.cache {
+        let store = Store::open_default().context("the cache cannot be opened")?;
+        let freed = store.clear().context("the cache cannot be emptied")?;
+        print(&format!("removed {} MiB of cache\n", ByteSize(freed).whole_mebibytes()))?;
+    } else if removed.is_empty() {
+        print("nothing to remove\n")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,10 @@
+//! One file per command.
+
+pub(crate) mod clean;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod environments;
+pub(crate) mod exec;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod run;

@@ -1,0 +1,131 @@
+//! `isolde run`: the main job.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use isolde_bundle::{Bundle, BundleWriter};
+use isolde_model::{
+    BundleHeader, BundleState, EnvironmentReport, Missing, Plan, Readiness, SCHEMA_VERSION,
+};
+use isolde_report::{Progress, Summary};
+use isolde_runner::{
+    Ended, Experiment, Interrupt, Prepared, Provisions, RunError, Workplace, host,
+};
+
+use crate::args::RunArguments;
+use crate::exit::{Exit, ExitContext, tagged};
+use crate::log::BundleLog;
+use crate::output::talk;
+use crate::resolve::{self, Probed};
+use crate::signals;
+
+/// Folder that results go to unless another is named.
+const RESULTS: &str = "isolde-results";
+
+/// Runs the experiment and prints its table.
+pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<ExitCode> {
+    let interrupt = signals::interrupt()?;
+    let mut provisions = resolve::provisions()?;
+    let from_file = resolve::plan_file(&arguments.plan)?;
+    let wanted = resolve::wanted(&arguments.plan, from_file.as_ref());
+    let mut probed = resolve::probe(&wanted, &provisions)?;
+    let facts = host::facts();
+    let plan = resolve::plan(&arguments.plan, from_file.clone(), &probed, &facts)?;
+    let workplace = Workplace::new(plan.resources).exit_with(Exit::Unfit)?;
+    let prepared = prepare(&mut provisions, &mut probed, &interrupt)?;
+    // What could not be prepared has left the ranks of the ready.
+    let plan =
+        Plan { seed: plan.seed, ..resolve::plan(&arguments.plan, from_file, &probed, &facts)? };
+    let environments: Vec<EnvironmentReport> =
+        probed.iter().map(|probed| probed.report.clone()).collect();
+    let (path, started) = bundle_path(arguments)?;
+    let header = BundleHeader {
+        schema: SCHEMA_VERSION,
+        isolde: env!("CARGO_PKG_VERSION").to_owned(),
+        started,
+        state: BundleState::Open,
+    };
+    let bundle =
+        BundleWriter::create(&path, header, &plan, &facts, &environments).exit_with(Exit::Usage)?;
+    log.open(&isolde_bundle::log_path(&path)).context("the bundle's log cannot be opened")?;
+    let environments = probed
+        .into_iter()
+        .zip(prepared)
+        .filter_map(|(probed, prepared)| Some((probed.backend, prepared?)))
+        .collect();
+    let experiment = Experiment { plan: &plan, environments, workplace: &workplace, bundle };
+    let mut progress = if arguments.quiet { Progress::quiet() } else { Progress::stderr() };
+    let ended = isolde_runner::run(experiment, &interrupt, &mut |event| progress.on_event(event));
+    drop(progress);
+    let ended = match ended {
+        // Running out of the right to make cgroups is the host's matter.
+        Err(error @ RunError::Cgroup(_)) => Err(error).exit_with(Exit::Unfit)?,
+        other => {
+            other.with_context(|| format!("what was measured before is in {}", path.display()))?
+        }
+    };
+    conclude(arguments, &path, &ended)
+}
+
+/// Makes what each ready environment needs, before anything is timed. One for
+/// which that fails is no longer ready, with the reason.
+fn prepare(
+    provisions: &mut Provisions,
+    probed: &mut [Probed],
+    interrupt: &Interrupt,
+) -> anyhow::Result<Vec<Option<Prepared>>> {
+    let mut all = Vec::new();
+    for Probed { backend, report } in probed {
+        if interrupt.is_triggered() {
+            return Err(tagged(Exit::Interrupted, "interrupted before the first trial"));
+        }
+        let prepared = match report.readiness.is_ready() {
+            true => match provisions.prepare(&**backend) {
+                Ok(prepared) => Some(prepared),
+                Err(error) => {
+                    report.readiness = Readiness::Missing(Missing {
+                        what: crate::exit::chain(&error.into()),
+                        hint: "see `isolde doctor`".into(),
+                        packages: Vec::new(),
+                    });
+                    None
+                }
+            },
+            false => None,
+        };
+        all.push(prepared);
+    }
+    Ok(all)
+}
+
+fn bundle_path(arguments: &RunArguments) -> anyhow::Result<(PathBuf, String)> {
+    let started = isolde_bundle::now_utc();
+    let path = match &arguments.out {
+        Some(path) => path.clone(),
+        None => PathBuf::from(RESULTS).join(started.replace(':', "-")),
+    };
+    Ok((path, started))
+}
+
+/// Prints the table and chooses the exit code.
+fn conclude(
+    arguments: &RunArguments,
+    path: &std::path::Path,
+    ended: &Ended,
+) -> anyhow::Result<ExitCode> {
+    for leak in &ended.leaks {
+        talk(&format!(
+            "warning: left behind: {}: {}; `isolde clean` removes it",
+            leak.what, leak.detail
+        ));
+    }
+    let bundle = Bundle::open(path).context("the new bundle cannot be read back")?;
+    let summary = Summary::of(&bundle).context("the results cannot be summarised")?;
+    super::report::show(&summary, arguments.output.format)?;
+    Ok(match ended {
+        Ended { state: BundleState::Interrupted, .. } => Exit::Interrupted.into(),
+        Ended { failed: 1.., .. } => Exit::TrialsFailed.into(),
+        Ended { .. } => ExitCode::SUCCESS,
+    })
+}

@@ -1,0 +1,239 @@
+//! From arguments to environments and a resolved plan.
+
+use std::fs;
+
+use anyhow::{Context, anyhow};
+use isolde_backends::Backend;
+use isolde_image::Store;
+use isolde_model::{
+    ByteSize, Deadlines, EnvironmentName, EnvironmentReport, HostFacts, Plan, Preset, Readiness,
+    Resources, SCHEMA_VERSION, Span,
+};
+use isolde_runner::{Provisions, host};
+
+use crate::args::PlanArguments;
+use crate::exit::{Exit, ExitContext, tagged};
+
+/// The word for every environment.
+const ALL: &str = "all";
+/// What runs unless something else is asked for.
+const DEFAULT_APPLICATION: &str = "road-sign";
+/// What the others are compared with unless something else is asked for.
+const DEFAULT_BASELINE: &str = "process";
+/// More vCPUs than the devices of the study have help no application here.
+const MOST_CPUS: u32 = 4;
+
+/// A back end and whether it can run here.
+pub(crate) struct Probed {
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) report: EnvironmentReport,
+}
+
+/// The cache and root file system that every command starts from.
+pub(crate) fn provisions() -> anyhow::Result<Provisions> {
+    let store = Store::open_default().context("the cache cannot be opened")?;
+    // Not the path it was started by: that may have been replaced meanwhile.
+    let agent = std::path::Path::new("/proc/self/exe");
+    Provisions::new(store, agent).context("this program cannot read itself")
+}
+
+/// Probes the environments of these names; none means all.
+///
+/// # Errors
+/// An unknown name or one that is given twice: wrong usage.
+pub(crate) fn probe(names: &[String], provisions: &Provisions) -> anyhow::Result<Vec<Probed>> {
+    let mut chosen: Vec<Box<dyn Backend>> = Vec::new();
+    if names.is_empty() || names == [ALL] {
+        chosen = isolde_backends::all();
+    } else {
+        for name in names {
+            let name = EnvironmentName::new(name.trim());
+            if chosen.iter().any(|backend| backend.name() == name) {
+                return Err(tagged(
+                    Exit::Usage,
+                    format!("the environment `{name}` is named twice"),
+                ));
+            }
+            let backend = isolde_backends::find(&name).ok_or_else(|| unknown(&name))?;
+            chosen.push(backend);
+        }
+    }
+    let probed = |backend: Box<dyn Backend>| {
+        let report = EnvironmentReport {
+            environment: backend.name(),
+            description: backend.description().to_owned(),
+            readiness: provisions.readiness(&*backend),
+        };
+        Probed { backend, report }
+    };
+    Ok(chosen.into_iter().map(probed).collect())
+}
+
+fn unknown(name: &EnvironmentName) -> anyhow::Error {
+    let known: Vec<String> =
+        isolde_backends::all().iter().map(|backend| backend.name().to_string()).collect();
+    let known = known.join(", ");
+    tagged(Exit::Usage, format!("unknown environment `{name}`: there are {known}, or `{ALL}`"))
+}
+
+/// Resolves the arguments to a plan over the environments that are ready.
+///
+/// # Errors
+/// Wrong usage, or a host on which nothing of it can run.
+pub(crate) fn plan(
+    arguments: &PlanArguments,
+    from_file: Option<Plan>,
+    probed: &[Probed],
+    facts: &HostFacts,
+) -> anyhow::Result<Plan> {
+    let ready: Vec<EnvironmentName> = probed
+        .iter()
+        .filter(|probed| probed.report.readiness.is_ready())
+        .map(|probed| probed.report.environment.clone())
+        .collect();
+    if ready.is_empty() {
+        return Err(tagged(Exit::Unfit, nothing_ready(probed)));
+    }
+    let mut plan = match from_file {
+        Some(plan) => plan,
+        None => preset(arguments.preset.unwrap_or(Preset::Quick), facts)?,
+    };
+    let wanted_baseline = arguments.baseline.as_deref().unwrap_or(plan.baseline.as_str());
+    plan.baseline = baseline(wanted_baseline, arguments.baseline.is_some(), probed, &ready)?;
+    plan.environments = ready;
+    overlay(&mut plan, arguments);
+    check_applications(&plan.applications)?;
+    plan.check().exit_with(Exit::Usage)?;
+    host::check_resources(&plan.resources, facts).exit_with(Exit::Usage)?;
+    Ok(plan)
+}
+
+/// Reads a plan file.
+///
+/// # Errors
+/// That it cannot be read or says something that a plan does not have.
+pub(crate) fn plan_file(arguments: &PlanArguments) -> anyhow::Result<Option<Plan>> {
+    let Some(path) = &arguments.plan else { return Ok(None) };
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the plan {}", path.display()))
+        .exit_with(Exit::Usage)?;
+    let plan = toml::from_str(&text)
+        .with_context(|| format!("{} is not a plan", path.display()))
+        .exit_with(Exit::Usage)?;
+    Ok(Some(plan))
+}
+
+/// The environments that are asked for: by argument, else by the plan file.
+pub(crate) fn wanted(arguments: &PlanArguments, from_file: Option<&Plan>) -> Vec<String> {
+    match from_file {
+        Some(plan) if arguments.environments.is_empty() => {
+            plan.environments.iter().map(ToString::to_string).collect()
+        }
+        _ => arguments.environments.clone(),
+    }
+}
+
+fn nothing_ready(probed: &[Probed]) -> String {
+    let mut text = String::from("no environment can run on this host");
+    for Probed { report, .. } in probed {
+        if let Readiness::Missing(missing) = &report.readiness {
+            let name = &report.environment;
+            text.push_str(&format!("\n  {name}: {}; {}", missing.what, missing.hint));
+        }
+    }
+    text
+}
+
+fn baseline(
+    wanted: &str,
+    insisted: bool,
+    probed: &[Probed],
+    ready: &[EnvironmentName],
+) -> anyhow::Result<EnvironmentName> {
+    let wanted = EnvironmentName::new(wanted);
+    if ready.contains(&wanted) {
+        return Ok(wanted);
+    }
+    if !insisted {
+        return ready.first().cloned().ok_or_else(|| anyhow!("no environment is ready"));
+    }
+    if isolde_backends::find(&wanted).is_none() {
+        return Err(unknown(&wanted));
+    }
+    let missing = probed.iter().find(|probed| probed.report.environment == wanted);
+    Err(match missing.map(|probed| &probed.report.readiness) {
+        Some(Readiness::Missing(missing)) => {
+            let text =
+                format!("the baseline `{wanted}` cannot run: {}; {}", missing.what, missing.hint);
+            tagged(Exit::Unfit, text)
+        }
+        _ => {
+            let text =
+                format!("the baseline `{wanted}` is not among the environments: add it to --on");
+            tagged(Exit::Usage, text)
+        }
+    })
+}
+
+fn check_applications(names: &[String]) -> anyhow::Result<()> {
+    for name in names {
+        if isolde_apps::find(name).is_none() {
+            let known: Vec<&str> =
+                isolde_apps::all().iter().map(|description| description.name).collect();
+            let known = known.join(", ");
+            let text = format!("unknown application `{name}`: there are {known}");
+            return Err(tagged(Exit::Usage, text));
+        }
+    }
+    Ok(())
+}
+
+/// A preset on this host.
+fn preset(preset: Preset, facts: &HostFacts) -> anyhow::Result<Plan> {
+    let (launches, inferences, warm_up, budget) = match preset {
+        Preset::Quick => (10, 300, 50, Some(Span(std::time::Duration::from_secs(105)))),
+        Preset::Full => (30, 1000, 100, None),
+    };
+    let mut seed = [0; 8];
+    rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())
+        .context("the system gives no random numbers")?;
+    Ok(Plan {
+        schema: SCHEMA_VERSION,
+        preset,
+        // TOML's whole numbers are signed.
+        seed: u64::from_le_bytes(seed) >> 1,
+        applications: vec![DEFAULT_APPLICATION.to_owned()],
+        environments: Vec::new(),
+        launches,
+        inferences,
+        warm_up,
+        baseline: EnvironmentName::new(DEFAULT_BASELINE),
+        include_emulated: false,
+        budget,
+        resources: Resources {
+            cpus: facts.cpu.cpus.clamp(1, MOST_CPUS),
+            memory: ByteSize::mebibytes(512),
+            threads: 1,
+        },
+        deadlines: Deadlines::default(),
+    })
+}
+
+/// What is said on the command line goes before preset and plan file.
+fn overlay(plan: &mut Plan, arguments: &PlanArguments) {
+    if !arguments.applications.is_empty() {
+        plan.applications.clone_from(&arguments.applications);
+    }
+    if let Some(launches) = arguments.launches {
+        plan.launches = launches;
+        // So many launches were asked for, however long they take.
+        plan.budget = None;
+    }
+    plan.inferences = arguments.inferences.unwrap_or(plan.inferences);
+    plan.warm_up = arguments.warm_up.unwrap_or(plan.warm_up);
+    plan.resources.cpus = arguments.cpus.unwrap_or(plan.resources.cpus);
+    plan.resources.memory = arguments.memory.unwrap_or(plan.resources.memory);
+    plan.resources.threads = arguments.threads.unwrap_or(plan.resources.threads);
+    plan.seed = arguments.seed.unwrap_or(plan.seed);
+    plan.include_emulated |= arguments.include_emulated;
+}
