@@ -13,8 +13,7 @@ pub(super) struct Machine {
     pub(super) kind: &'static str,
     /// The machine as people call it.
     pub(super) name: &'static str,
-    /// Kernel parameters: the serial console, and what an emulated PC's old
-    /// devices would otherwise make the kernel wait for.
+    /// Kernel parameter: the serial console.
     pub(super) parameters: &'static str,
 }
 
