@@ -144,8 +144,7 @@ fn agree(
         for (ours, theirs) in values.iter().zip(theirs) {
             let difference = (ours - theirs).abs();
             identical &= ours.to_bits() == theirs.to_bits();
-            // Written so that a NaN is outside of every tolerance.
-            if !(difference <= tolerance) {
+            if difference.is_nan() || difference > tolerance {
                 return Err(format!(
                     "an output of input {input} is {ours}, in {} it was {theirs} (allowed difference {tolerance})",
                     reference.environment
