@@ -17,4 +17,4 @@ pub mod vm;
 
 pub use error::BackendError;
 pub use registry::{all, find};
-pub use sandbox::{Backend, Ending, GuestKernel, Line, RootForm, Sandbox, SandboxSpec};
+pub use sandbox::{Backend, Ending, GuestKernel, Line, RootForm, Sandbox, SandboxSpec, Swept};

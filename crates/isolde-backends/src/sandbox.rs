@@ -51,6 +51,24 @@ pub trait Backend: Send + Sync {
     fn retire(&self) -> Vec<Leak> {
         Vec::new()
     }
+
+    /// Removes what programs of this kind that were killed have left in an
+    /// engine. What belongs to a living one, or to anybody else, stays.
+    ///
+    /// # Errors
+    /// That the engine cannot be asked.
+    fn sweep(&self) -> Result<Swept, BackendError> {
+        Ok(Swept::default())
+    }
+}
+
+/// What was found of dead owners.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// What was removed.
+    pub removed: Vec<Leak>,
+    /// What could not be removed, and why.
+    pub stayed: Vec<Leak>,
 }
 
 /// One fresh sandbox. Dropping it without [`Sandbox::destroy`] also takes it

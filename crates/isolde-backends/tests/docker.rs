@@ -361,7 +361,7 @@ fn only_what_the_dead_left_is_swept() {
     create.extend(["--label", "isolde.pid-started=1", &tag, "/isolde"]);
     let left = docker_cli(&create);
     assert_eq!(left.len(), 64, "{left}");
-    let swept = docker::clean().unwrap();
+    let swept = Docker::new().sweep().unwrap();
     assert_eq!(swept.stayed, []);
     assert!(swept.removed.iter().any(|leak| leak.detail == left));
     assert_ne!(known_containers(&launched.id), "");

@@ -1,7 +1,6 @@
 //! `docker`: containers of the Docker Engine, through its API.
 
 mod accounts;
-mod clean;
 mod config;
 mod daemons;
 mod engine;
@@ -12,6 +11,7 @@ mod place;
 mod procfs;
 mod pump;
 mod sandbox;
+mod sweep;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,12 +19,11 @@ use std::time::{Duration, Instant};
 
 use isolde_model::{EnvironmentName, Leak, Readiness, Ready};
 
-pub use clean::{Swept, clean};
 use engine::Engine;
 use image::Images;
 
 use crate::cgroup;
-use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec};
+use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec, Swept};
 
 /// Probes answer within two seconds, cgroups included.
 const PROBE_PATIENCE: Duration = Duration::from_millis(1800);
@@ -108,6 +107,10 @@ impl Backend for Docker {
     fn retire(&self) -> Vec<Leak> {
         let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner).take();
         engine.map_or_else(Vec::new, |engine| self.images.remove(&engine))
+    }
+
+    fn sweep(&self) -> Result<Swept, BackendError> {
+        sweep::sweep()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use isolde_backends::docker;
 use isolde_image::Store;
 use isolde_model::{ByteSize, Leak};
 use isolde_runner::sweep;
@@ -14,14 +13,16 @@ use crate::output::{print, talk};
 /// Removes cgroups, folders, containers and images of runs that are dead.
 pub(crate) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
     let mut removed = sweep();
-    match docker::clean() {
-        Ok(swept) => {
-            removed.extend(swept.removed);
-            for leak in swept.stayed {
-                talk(&format!("warning: cannot remove the {} {}", leak.what, leak.detail));
+    for backend in isolde_backends::all() {
+        match backend.sweep() {
+            Ok(swept) => {
+                removed.extend(swept.removed);
+                for Leak { what, detail } in swept.stayed {
+                    talk(&format!("warning: cannot remove the {what} {detail}"));
+                }
             }
+            Err(error) => tracing::info!(environment = %backend.name(), %error, "nothing swept"),
         }
-        Err(error) => tracing::info!(%error, "no Docker Engine to clean"),
     }
     for Leak { what, detail } in &removed {
         print(&format!("removed {what} {detail}\n"))?;

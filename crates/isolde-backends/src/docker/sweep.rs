@@ -9,16 +9,7 @@ use isolde_model::Leak;
 use super::engine::{Engine, Step};
 use super::facts::CgroupDriver;
 use super::{image, open, owner, place};
-use crate::{BackendError, cgroup};
-
-/// What was found of dead owners.
-#[derive(Debug, Default)]
-pub struct Swept {
-    /// What was removed.
-    pub removed: Vec<Leak>,
-    /// What could not be removed, and why.
-    pub stayed: Vec<Leak>,
-}
+use crate::{BackendError, Swept, cgroup};
 
 const LIST_PATIENCE: Duration = Duration::from_secs(20);
 const REMOVE_PATIENCE: Duration = Duration::from_secs(20);
@@ -31,7 +22,7 @@ const LIST: Step =
 ///
 /// # Errors
 /// That there is no usable Engine, or that it does not list what it has.
-pub fn clean() -> Result<Swept, BackendError> {
+pub(super) fn sweep() -> Result<Swept, BackendError> {
     let engine = open()?;
     let mut swept = Swept::default();
     for (container, sandbox) in containers(&engine)? {
