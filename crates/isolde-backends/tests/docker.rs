@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use isolde_backends::cgroup::{self, Cgroup, Version};
-use isolde_backends::docker::{self, Docker};
+use isolde_backends::docker::Docker;
 use isolde_backends::{Backend, BackendError, Ending, Line, Sandbox, SandboxSpec};
 use isolde_model::{ByteSize, Readiness};
 
