@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -167,15 +167,33 @@ pub(crate) fn timespec(duration: Duration) -> Timespec {
 /// Bytes of a console that are kept.
 const TAIL_BYTES: usize = 16 * 1024;
 
+/// How long the end of a stream is waited for before its tail is told: its
+/// writer has ended, but the thread that reads may not have had its turn.
+const TAIL_PATIENCE: Duration = Duration::from_millis(500);
+
 /// The last [`TAIL_BYTES`] of a stream, read by a thread of its own until the
 /// stream ends, so that the writer never blocks and never fills the disk.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tail(Arc<Mutex<VecDeque<u8>>>);
+pub(crate) struct Tail(Arc<TailState>);
+
+#[derive(Debug, Default)]
+struct TailState {
+    kept: Mutex<Kept>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    bytes: VecDeque<u8>,
+    /// A thread still reads.
+    followed: bool,
+}
 
 impl Tail {
     /// Follows `stream`.
     pub(crate) fn follow(stream: impl Into<OwnedFd>) -> Self {
         let tail = Self::default();
+        tail.lock().followed = true;
         let kept = tail.clone();
         let mut stream = File::from(stream.into());
         std::thread::spawn(move || {
@@ -183,21 +201,30 @@ impl Tail {
             while let Ok(length @ 1..) = stream.read(&mut chunk) {
                 kept.push(&chunk[..length]);
             }
+            kept.lock().followed = false;
+            kept.0.ended.notify_all();
         });
         tail
     }
 
     /// Adds bytes at the end.
     pub(crate) fn push(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend(bytes);
-        let excess = kept.len().saturating_sub(TAIL_BYTES);
-        kept.drain(..excess);
+        let mut kept = self.lock();
+        kept.bytes.extend(bytes);
+        let excess = kept.bytes.len().saturating_sub(TAIL_BYTES);
+        kept.bytes.drain(..excess);
     }
 
-    /// What is kept so far.
+    /// What is kept of a stream whose writer has ended.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+        let waited =
+            self.0.ended.wait_timeout_while(self.lock(), TAIL_PATIENCE, |kept| kept.followed);
+        let (kept, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        kept.bytes.iter().copied().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -243,9 +270,7 @@ mod tests {
         let mut child = Supervised::spawn(&mut command).unwrap();
         let tail = Tail::follow(child.child().stdout.take().unwrap());
         child.wait("the end", soon()).unwrap();
-        while !tail.bytes().ends_with(b"end\n") {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        assert!(tail.bytes().ends_with(b"end\n"));
         assert_eq!(tail.bytes().len(), TAIL_BYTES);
     }
 }

@@ -91,6 +91,7 @@ impl Provisions {
         Ok(Prepared {
             root,
             root_digest,
+            emulated: backend.probe().is_emulated(),
             kernel: match backend.needs_kernel() {
                 true => Some(self.kernel().map_err(failed)?),
                 false => None,
@@ -105,6 +106,15 @@ pub struct Prepared {
     root: PathBuf,
     root_digest: String,
     kernel: Option<GuestKernel>,
+    emulated: bool,
+}
+
+impl Prepared {
+    /// Whether its sandboxes run on an emulated CPU.
+    #[must_use]
+    pub const fn is_emulated(&self) -> bool {
+        self.emulated
+    }
 }
 
 /// Where sandboxes are put: the host's cgroups, the CPUs they may use and a

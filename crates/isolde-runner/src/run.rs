@@ -136,7 +136,7 @@ impl Course<'_> {
             return Ok(false);
         }
         (self.listener)(&Event::TrialStarted { trial });
-        let emulated = backend.probe().is_emulated();
+        let emulated = prepared.is_emulated();
         let spec = self.workplace.spec(prepared, trial.index)?;
         let order = Order {
             backend: &**backend,
