@@ -26,7 +26,8 @@ impl Reading {
     /// CPU time of cgroup and daemons together, in nanoseconds.
     #[must_use]
     pub fn total_cpu_ns(&self) -> u64 {
-        self.cpu_ns + self.daemons.iter().map(|daemon| daemon.cpu_ns).sum::<u64>()
+        let daemons = self.daemons.iter().map(|daemon| daemon.cpu_ns);
+        daemons.fold(self.cpu_ns, u64::saturating_add)
     }
 }
 

@@ -272,14 +272,24 @@ impl Witness for Collector<'_> {
 
     fn received(&mut self, message: FromAgent) -> Result<(), Failure> {
         match message {
-            FromAgent::Inferences(inferences) => self.inferences.extend(inferences),
-            FromAgent::Output(output) => self.outputs.push(output),
+            FromAgent::Inferences(inferences) if inferences.iter().all(is_possible) => {
+                self.inferences.extend(inferences);
+            }
+            FromAgent::Output(output) if !output.values.is_empty() => self.outputs.push(output),
             _ => return Err(unexpected()),
         }
         // One output per input at most: never more than inferences.
         let too_many = self.inferences.len() > self.planned || self.outputs.len() > self.planned;
         if too_many { Err(unexpected()) } else { Ok(()) }
     }
+}
+
+/// Whether an agent could have measured it: a digest has 16 digits, and 2^63 ns
+/// are 292 years, more than a bundle can keep.
+fn is_possible(inference: &Inference) -> bool {
+    let Inference { prepare_ns, infer_ns, interpret_ns, output_digest, .. } = inference;
+    let durations = [prepare_ns, infer_ns, interpret_ns];
+    output_digest.len() == 16 && durations.iter().all(|&&time| i64::try_from(time).is_ok())
 }
 
 #[cfg(test)]

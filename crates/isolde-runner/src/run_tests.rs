@@ -55,6 +55,7 @@ enum Fault {
     OtherOutput,
     HangsAfterwards,
     FloodsInferences,
+    ImpossibleDuration,
 }
 
 fn send(stream: &mut UnixStream, message: &FromAgent) {
@@ -119,7 +120,7 @@ fn work(stream: &mut UnixStream, job: &RunJob, fault: Fault) {
             phase: if index < job.warm_up { Phase::WarmUp } else { Phase::Steady },
             input: index,
             prepare_ns: 1,
-            infer_ns: 2,
+            infer_ns: if fault == Fault::ImpossibleDuration { u64::MAX } else { 2 },
             interpret_ns: 3,
             label: labels[index as usize] + u32::from(fault == Fault::WrongLabel),
             output_digest: output_digest(&values),
@@ -240,6 +241,7 @@ fn every_fault_is_a_failure_of_its_kind_and_spares_the_others() {
         (Fault::WrongLabel, FailureKind::Disagreement),
         (Fault::HangsAfterwards, FailureKind::TimedOut),
         (Fault::FloodsInferences, FailureKind::Protocol),
+        (Fault::ImpossibleDuration, FailureKind::Protocol),
     ];
     for (fault, kind) in cases {
         let plan = plan(&["good", "bad"], 1);

@@ -55,9 +55,11 @@ fn serve_guest() -> ExitCode {
     let port = guest::open_port().unwrap_or_else(|error| guest::give_up(&error));
     let line = port
         .try_clone()
-        .and_then(|reader| AgentLine::open(reader.into(), port.into()))
+        .and_then(|reader| Ok((reader, port.try_clone()?)))
+        .and_then(|(reader, writer)| AgentLine::open(reader.into(), writer.into()))
         .unwrap_or_else(|error| guest::give_up(&error));
     guest::finish_boot();
+    guest::end_with_host(&port);
     match serve(line, Place::OwnKernel) {
         Ok(()) => guest::power_off(),
         Err(error) => guest::give_up(&error),

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
@@ -61,6 +62,24 @@ fn find_port(ports: &Path) -> Option<PathBuf> {
         })
         .map(|port| Path::new("/dev").join(port.file_name()))
         .find(|device| device.exists())
+}
+
+/// Switches the machine off as soon as the host closes its end of `port`, from
+/// a thread that sleeps until then. A write to a port without a host waits for
+/// one for ever, so nothing else would end the machine.
+pub fn end_with_host(port: &File) {
+    let watch = port.try_clone().and_then(|port| {
+        let hung_up = move || {
+            // No events are asked for: only a hang-up ends the wait.
+            let mut watched = [PollFd::new(&port, PollFlags::empty())];
+            while let Ok(0) | Err(Errno::INTR) = poll(&mut watched, None) {}
+            power_off()
+        };
+        std::thread::Builder::new().spawn(hung_up)
+    });
+    if let Err(error) = watch {
+        console::report(&GuestError::new("watch", "the port", error));
+    }
 }
 
 /// Mounts what applications expect: /proc, and /tmp and /run in memory.

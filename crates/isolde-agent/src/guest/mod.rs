@@ -24,7 +24,7 @@ mod reap;
 use std::ffi::OsStr;
 use std::io;
 
-pub use boot::{finish_boot, give_up, open_port, power_off};
+pub use boot::{end_with_host, finish_boot, give_up, open_port, power_off};
 pub use reap::{Ended, reap_until};
 
 /// What `/init` calls this executable. In a container the agent may be PID 1 as
