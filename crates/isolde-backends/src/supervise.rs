@@ -107,6 +107,9 @@ impl Supervised {
         // SAFETY: the closure makes two system calls; it neither allocates nor
         // takes locks (the error path allocates nothing before exec fails).
         unsafe { command.pre_exec(die_with_parent) };
+        // A terminal sends Ctrl-C to its whole foreground group: in it, the child
+        // would end by itself and look like a crash before this program acts.
+        command.process_group(0);
         let program = command.get_program().to_string_lossy().into_owned();
         let mut child = command
             .spawn()

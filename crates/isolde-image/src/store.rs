@@ -27,7 +27,8 @@ impl Store {
         // The XDG base directory specification: a relative path is ignored.
         let xdg = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        let base = xdg.filter(|path| path.is_absolute()).or(home);
+        let absolute = |path: &PathBuf| path.is_absolute();
+        let base = xdg.filter(absolute).or_else(|| home.filter(absolute));
         Self::open(&base.ok_or(ImageError::NoCacheFolder)?.join("isolde"))
     }
 

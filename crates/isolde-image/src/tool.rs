@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -49,6 +50,9 @@ impl Tool {
             .env("LC_ALL", "C")
             .envs(environment.iter().copied())
             .current_dir(folder)
+            // Out of the reach of a terminal's Ctrl-C: whether to stop is for
+            // this program to say, and a tool that it kills looks like a failed one.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

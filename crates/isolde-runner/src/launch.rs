@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use isolde_agent::protocol::{FromAgent, Hello, ToAgent};
 use isolde_backends::{Backend, BackendError, Ending, Sandbox, SandboxSpec};
 use isolde_model::{
-    Deadlines, Failure, FailureKind, InsideFacts, Leak, Mark, MarkStamp, Reading, Stage,
+    Deadlines, Failure, FailureKind, InsideFacts, Leak, Mark, MarkStamp, Reading, Span, Stage,
 };
 
 use crate::Interrupt;
@@ -70,7 +70,11 @@ impl Stop {
         let kind = match silence {
             Silence::Interrupted => return Self::Interrupted,
             Silence::TimedOut => {
-                let reason = format!("nothing came from the agent within {allowed:?}");
+                let allowed = Span(allowed);
+                let reason = match stage {
+                    Stage::Job => format!("it was not done within {allowed}"),
+                    _ => format!("nothing came from the agent within {allowed}"),
+                };
                 return Self::failed(FailureKind::TimedOut, stage, reason);
             }
             Silence::Closed => FailureKind::Crashed,
@@ -87,6 +91,7 @@ const END_PATIENCE: Duration = Duration::from_secs(10);
 /// Makes one launch.
 pub(crate) fn launch(order: &Order<'_>, spec: SandboxSpec, witness: &mut dyn Witness) -> Launched {
     let cgroup = spec.cgroup.clone();
+    let held = order.interrupt.hold(&cgroup);
     let mut course = Course {
         requested: Instant::now(),
         order,
@@ -99,17 +104,20 @@ pub(crate) fn launch(order: &Order<'_>, spec: SandboxSpec, witness: &mut dyn Wit
     let mut sandbox = match order.backend.create(spec) {
         Ok(sandbox) => sandbox,
         Err(error) => {
-            let result = Err(Stop::backend(Stage::Create, &error));
+            let result = Err(course.unless_interrupted(Stop::backend(Stage::Create, &error)));
+            drop(held);
             return course.end(result, Vec::new(), cgroup.remove());
         }
     };
-    let mut result = course.drive(&mut *sandbox);
+    let mut result =
+        course.drive(&mut *sandbox).map_err(|stop| course.unless_interrupted(stop));
+    drop(held);
     if result.is_err() {
         course.bury(&mut *sandbox);
     }
     let console = if result.is_err() { sandbox.console_tail() } else { Vec::new() };
     if let Err(Stop::Failed(failure)) = &mut result {
-        explain(failure, course.reading.as_ref(), &console);
+        explain(failure, order, course.reading.as_ref(), &console);
     }
     let mut leaks = sandbox.destroy();
     drop(sandbox);
@@ -154,6 +162,12 @@ impl Course<'_> {
         self.mark(Mark::WorkDone);
         self.read(sandbox);
         self.part(sandbox, line)
+    }
+
+    /// The wish to stop ends a sandbox from outside, which then looks as though it
+    /// had failed.
+    fn unless_interrupted(&self, stop: Stop) -> Stop {
+        if self.order.interrupt.is_triggered() { Stop::Interrupted } else { stop }
     }
 
     fn greet(&mut self, line: &mut HostLine, deadline: Instant) -> Result<FromAgent, Silence> {
@@ -297,26 +311,55 @@ fn describe(ending: Ending) -> String {
 }
 
 /// What a guest kernel writes when it ends its only process for want of memory.
-const GUEST_OUT_OF_MEMORY: [&[u8]; 2] = [b"Out of memory: Killed process", b"deadlocked on memory"];
+const GUEST_OUT_OF_MEMORY: [&str; 2] = ["Out of memory: Killed process", "deadlocked on memory"];
+/// What it writes before it ends itself.
+const GUEST_PANIC: &str = "Kernel panic";
+/// A distribution's kernel needs some of this before it can say what is wrong.
+const GUEST_MEMORY_BYTES: u64 = 128 << 20;
 
-/// Tells a crash for want of memory from any other, and adds what helps.
-fn explain(failure: &mut Failure, reading: Option<&Reading>, console: &[u8]) {
+/// Adds what the console tells of a crash, tells one for want of memory from
+/// any other, and adds what helps.
+fn explain(failure: &mut Failure, order: &Order<'_>, reading: Option<&Reading>, console: &[u8]) {
+    let console = String::from_utf8_lossy(console);
     let killed = reading.is_some_and(|reading| reading.oom_kills > 0);
-    let guest = GUEST_OUT_OF_MEMORY
-        .iter()
-        .any(|text| console.windows(text.len()).any(|window| window == *text));
-    if failure.kind == FailureKind::Crashed && (killed || guest) {
-        failure.kind = FailureKind::OutOfMemory;
-        failure.hint = Some("give more with --memory".into());
-    } else if failure.kind == FailureKind::TimedOut && failure.hint.is_none() {
-        failure.hint = Some(match failure.stage {
-            Stage::Create | Stage::Start | Stage::Greeting => {
-                "the plan's deadlines.start sets the limit".into()
+    let guest = GUEST_OUT_OF_MEMORY.iter().any(|text| console.contains(text));
+    let starts = matches!(failure.stage, Stage::Create | Stage::Start | Stage::Greeting);
+    match failure.kind {
+        FailureKind::Crashed => {
+            if let Some(start) = console.find(GUEST_PANIC) {
+                let words = console[start..].lines().next().unwrap_or_default();
+                failure.reason.push_str(": ");
+                failure.reason.extend(words.chars().filter(|c| !c.is_control()).take(200));
             }
-            Stage::Job => "the plan's deadlines.job sets the limit".into(),
-            Stage::Exit | Stage::TearDown | Stage::Check => {
-                "the plan's deadlines.exit sets the limit".into()
+            let small = order.asked.memory_bytes < GUEST_MEMORY_BYTES;
+            if killed || guest {
+                failure.kind = FailureKind::OutOfMemory;
+                failure.hint = Some("give more with --memory".into());
+            } else if starts && small && order.backend.needs_kernel() {
+                failure.hint = Some(
+                    "a guest with less than 128M may not boot: give more with --memory".into(),
+                );
             }
-        });
+        }
+        FailureKind::TimedOut if failure.hint.is_none() => {
+            failure.hint = timeout_hint(&order.job, failure.stage).map(Into::into);
+        }
+        _ => {}
+    }
+}
+
+/// Where the limit that was passed comes from; only a run has a plan.
+const fn timeout_hint(job: &ToAgent, stage: Stage) -> Option<&'static str> {
+    let of_run = matches!(job, ToAgent::Run(_));
+    match stage {
+        Stage::Create | Stage::Start | Stage::Greeting if of_run => {
+            Some("the plan's deadlines.start sets the limit")
+        }
+        Stage::Job if of_run => Some("the plan's deadlines.job sets the limit"),
+        Stage::Job => Some("give more with --timeout"),
+        Stage::Exit | Stage::TearDown | Stage::Check if of_run => {
+            Some("the plan's deadlines.exit sets the limit")
+        }
+        _ => None,
     }
 }

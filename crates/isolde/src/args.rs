@@ -13,6 +13,7 @@ Exit codes:
   3    nothing could run on this host
   4    done, but trials failed
   70   a fault of this program
+  74   results could not be written; what was written before is kept
   130  interrupted; what was measured is kept";
 
 /// Says with numbers that hold which isolation an AI application can afford on this device
@@ -23,7 +24,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 
     /// Say more about what is done (to standard error); twice for details
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 900)]
     pub(crate) verbose: u8,
 }
 
@@ -92,26 +93,28 @@ pub(crate) struct PlanArguments {
     /// Where unset values come from: quick (about two minutes) or full [default: quick]
     #[arg(long, conflicts_with = "plan")]
     pub(crate) preset: Option<Preset>,
-    /// Fresh sandboxes per environment
-    #[arg(long, value_name = "N")]
+    /// Fresh sandboxes per environment, however long that takes [default: 10 within the time of
+    /// quick, 30 of full]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) launches: Option<u32>,
-    /// Inferences per launch, after the warm-up
-    #[arg(long, value_name = "N")]
+    /// Inferences per launch, after the warm-up [default: 300 of quick, 1000 of full]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) inferences: Option<u32>,
-    /// Inferences at the start of each launch that are kept apart
-    #[arg(long, value_name = "N")]
+    /// Inferences at the start of each launch that are kept apart [default: 50 of quick, 100 of
+    /// full]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) warm_up: Option<u32>,
     /// CPUs of each sandbox [default: all, at most 4]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) cpus: Option<u32>,
     /// Memory of each sandbox [default: 512M]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
     /// Threads of the inference engine [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) threads: Option<u32>,
     /// Seed of the trials' order [default: drawn and recorded]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
     /// The environment that the others are compared with [default: process]
     #[arg(long, value_name = "ENV")]
@@ -139,14 +142,14 @@ pub(crate) struct RunArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The command's own exit status is passed through (128 + N after signal N); with several
-environments, the first that is not 0. The exit codes of Isolde itself apply when the command
-could not be run.")]
+environments, the first that is not 0. Its standard input is empty. The exit codes of Isolde
+itself apply when the command could not be run.")]
 pub(crate) struct ExecArguments {
     /// Environments, separated by commas, or `all`
     #[arg(long = "on", value_name = "ENV", value_delimiter = ',', required = true)]
     pub(crate) environments: Vec<String>,
     /// CPUs of the sandbox
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
     pub(crate) cpus: u32,
     /// Memory of the sandbox
     #[arg(long, value_name = "SIZE", default_value = "512M")]

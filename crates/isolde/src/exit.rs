@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Unfit,
     /// Done, but trials failed.
     TrialsFailed,
+    /// Results could not be written.
+    Unwritten,
     /// The user asked to stop.
     Interrupted,
 }
@@ -22,6 +24,8 @@ impl Exit {
             Self::Usage => 2,
             Self::Unfit => 3,
             Self::TrialsFailed => 4,
+            // EX_IOERR of sysexits(3).
+            Self::Unwritten => 74,
             Self::Interrupted => 130,
         }
     }

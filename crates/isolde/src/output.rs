@@ -2,7 +2,10 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use anyhow::Context;
 use serde::Serialize;
+
+use crate::exit::{Exit, ExitContext};
 
 /// Prints a result.
 ///
@@ -12,7 +15,7 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::new(error).context("cannot write to standard output"))
+            Err(error).context("cannot write to standard output").exit_with(Exit::Unwritten)
         }
         _ => Ok(()),
     }

@@ -31,10 +31,22 @@ pub(crate) struct Probed {
 
 /// The cache and root file system that every command starts from.
 pub(crate) fn provisions() -> anyhow::Result<Provisions> {
-    let store = Store::open_default().context("the cache cannot be opened")?;
+    let store = store()?;
     // Not the path it was started by: that may have been replaced meanwhile.
     let agent = std::path::Path::new("/proc/self/exe");
     Provisions::new(store, agent).context("this program cannot read itself")
+}
+
+/// The user's own cache.
+///
+/// # Errors
+/// That it cannot be made, which is the host's matter.
+pub(crate) fn store() -> anyhow::Result<Store> {
+    Store::open_default().map_err(|error| {
+        let why = crate::exit::chain(&error.into());
+        let hint = "set XDG_CACHE_HOME to a folder that may be written";
+        tagged(Exit::Unfit, format!("the cache cannot be opened: {why}; {hint}"))
+    })
 }
 
 /// Probes the environments of these names; none means all.
@@ -48,6 +60,10 @@ pub(crate) fn probe(names: &[String], provisions: &Provisions) -> anyhow::Result
     } else {
         for name in names {
             let name = EnvironmentName::new(name.trim());
+            if name.as_str() == ALL {
+                let text = format!("`{ALL}` stands alone: leave out the other environments");
+                return Err(tagged(Exit::Usage, text));
+            }
             if chosen.iter().any(|backend| backend.name() == name) {
                 return Err(tagged(
                     Exit::Usage,
@@ -73,7 +89,7 @@ fn unknown(name: &EnvironmentName) -> anyhow::Error {
     let known: Vec<String> =
         isolde_backends::all().iter().map(|backend| backend.name().to_string()).collect();
     let known = known.join(", ");
-    tagged(Exit::Usage, format!("unknown environment `{name}`: there are {known}, or `{ALL}`"))
+    tagged(Exit::Usage, format!("unknown environment `{name}`: known are {known}, and `{ALL}`"))
 }
 
 /// Resolves the arguments to a plan over the environments that are ready.
@@ -181,7 +197,7 @@ fn check_applications(names: &[String]) -> anyhow::Result<()> {
             let known: Vec<&str> =
                 isolde_apps::all().iter().map(|description| description.name).collect();
             let known = known.join(", ");
-            let text = format!("unknown application `{name}`: there are {known}");
+            let text = format!("unknown application `{name}`: known are {known}");
             return Err(tagged(Exit::Usage, text));
         }
     }

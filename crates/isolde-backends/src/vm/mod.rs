@@ -14,11 +14,13 @@ mod qmp;
 mod sandbox;
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use isolde_model::{EnvironmentName, Readiness, Ready};
 
+use crate::supervise::{Supervised, Tail};
 use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec, cgroup, kvm};
 use machine::{Accelerator, HOST};
 
@@ -103,14 +105,28 @@ fn is_installed(program: &str) -> bool {
         .any(|file: PathBuf| file.is_file())
 }
 
+/// A program says its version at once; the first start reads it from a slow disk.
+const VERSION_PATIENCE: Duration = Duration::from_secs(20);
+
 /// The number behind `QEMU emulator version`.
 fn qemu_version() -> Result<String, BackendError> {
-    let output = Command::new(HOST.program)
-        .arg("--version")
-        .output()
-        .map_err(|source| BackendError::os(format!("start {}", HOST.program), source))?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    parse_version(&text).ok_or_else(|| BackendError::tool("learn its version", text.into_owned()))
+    let mut command = Command::new(HOST.program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut qemu = Supervised::spawn(&mut command)?;
+    let output = qemu.child().stdout.take().map(Tail::follow).unwrap_or_default();
+    qemu.wait("the answer to --version", Instant::now() + VERSION_PATIENCE)?;
+    // What it said is in the pipe, but our reader may not have been scheduled yet.
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        let text = String::from_utf8_lossy(&output.bytes()).into_owned();
+        match parse_version(&text) {
+            Some(version) => return Ok(version),
+            None if Instant::now() >= deadline => {
+                return Err(BackendError::tool("learn its version", text));
+            }
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
 }
 
 fn parse_version(text: &str) -> Option<String> {

@@ -16,6 +16,27 @@ pub enum ResourceError {
         /// CPUs that this process may run on.
         allowed: u32,
     },
+    /// Less memory than the program itself needs.
+    #[error(
+        "{asked} of memory are asked for, too little for a sandbox: give --memory {}M or more",
+        least.whole_mebibytes()
+    )]
+    TooLittleMemory {
+        /// Memory asked for.
+        asked: ByteSize,
+        /// The least.
+        least: ByteSize,
+    },
+    /// A part of a MiB, which a virtual machine cannot be given.
+    #[error(
+        "{asked} of memory are asked for, but only whole MiB are the same in every environment: \
+         give --memory {}M",
+        asked.whole_mebibytes()
+    )]
+    NotWhole {
+        /// Memory asked for.
+        asked: ByteSize,
+    },
     /// More memory than is built in.
     #[error(
         "{asked} of memory are asked for, but this host has {} MiB: give --memory {}M or less",
@@ -43,6 +64,9 @@ pub enum ResourceError {
     },
 }
 
+/// No environment starts the agent with less; Docker itself refuses 6 MiB.
+const LEAST_MEMORY: ByteSize = ByteSize::mebibytes(16);
+
 /// Checks that `host` can give one sandbox what it is to get; sandboxes run one
 /// after another. What the host does not tell is not checked.
 ///
@@ -54,6 +78,12 @@ pub fn check_resources(resources: &Resources, host: &HostFacts) -> Result<(), Re
         return Err(ResourceError::TooManyCpus { asked, allowed });
     }
     let asked = resources.memory;
+    if asked < LEAST_MEMORY {
+        return Err(ResourceError::TooLittleMemory { asked, least: LEAST_MEMORY });
+    }
+    if ByteSize::mebibytes(asked.whole_mebibytes()) != asked {
+        return Err(ResourceError::NotWhole { asked });
+    }
     let total = ByteSize(host.memory_bytes);
     let available = ByteSize(host.memory_available_bytes);
     if asked > total && total.bytes() > 0 {
@@ -99,5 +129,11 @@ mod tests {
         let error = check(1, 16 << 10).unwrap_err();
         assert!(error.contains("16G") && error.contains("8000 MiB"), "{error}");
         assert!(error.contains("--memory 6000M"), "{error}");
+        let error = check(1, 15).unwrap_err();
+        assert!(error.starts_with("15M") && error.contains("--memory 16M or more"), "{error}");
+        let memory = ByteSize((20 << 20) + 1024);
+        let resources = Resources { cpus: 1, memory, threads: 1 };
+        let error = check_resources(&resources, &HostFacts::default()).unwrap_err().to_string();
+        assert!(error.contains("whole MiB") && error.contains("--memory 20M"), "{error}");
     }
 }

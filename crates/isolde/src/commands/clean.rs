@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use isolde_image::Store;
 use isolde_model::{ByteSize, Leak};
 use isolde_runner::sweep;
 
 use crate::args::CleanArguments;
 use crate::output::{print, talk};
+use crate::resolve;
 
 /// Removes cgroups, folders, containers and images of runs that are dead.
 pub(crate) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
         print(&format!("removed {what} {detail}\n"))?;
     }
     if arguments.cache {
-        let store = Store::open_default().context("the cache cannot be opened")?;
+        let store = resolve::store()?;
         let freed = store.clear().context("the cache cannot be emptied")?;
         print(&format!("removed {} MiB of cache\n", ByteSize(freed).whole_mebibytes()))?;
     } else if removed.is_empty() {

@@ -4,7 +4,6 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail};
-use isolde_image::Store;
 use isolde_model::{EnvironmentReport, HostFacts, Readiness, SCHEMA_VERSION};
 use isolde_report::{Style, render_host};
 use isolde_runner::host;
@@ -70,7 +69,7 @@ fn install(environments: &[EnvironmentReport], yes: bool) -> anyhow::Result<bool
             "a guest kernel is to be fetched from the distribution's kernel package (not installed)",
         );
         confirm(yes)?;
-        let store = Store::open_default().context("the cache cannot be opened")?;
+        let store = resolve::store()?;
         let kernel = isolde_image::fetch_package_kernel(&store)
             .context("the distribution's kernel package cannot be fetched")?;
         talk(&format!("kernel {} is in the cache", kernel.release));

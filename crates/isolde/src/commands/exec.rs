@@ -1,6 +1,7 @@
 //! `isolde exec`: a static command in a sandbox.
 
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,58 +18,68 @@ use crate::output::talk;
 use crate::resolve::{self, Probed};
 use crate::signals;
 
-/// Runs the command in each environment in turn.
+/// Status of a program that wrote to a pipe whose reader had gone: 128 + SIGPIPE.
+const READER_GONE: u8 = 141;
+
+/// How the command ended in one environment.
+enum Done {
+    /// It ran; its status.
+    Ran(u8),
+    /// It could not be run, which is told.
+    Failed(Exit),
+    /// Nobody wants its output any more.
+    ReaderGone,
+}
+
+/// Runs the command in each environment in turn; one where that fails keeps it
+/// from none of the others.
 pub(crate) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
-    let interrupt = signals::interrupt()?;
+    let interrupt = signals::interrupt(arguments.quiet)?;
     let mut provisions = resolve::provisions()?;
     let probed = resolve::probe(&arguments.environments, &provisions)?;
     let resources = Resources { cpus: arguments.cpus, memory: arguments.memory, threads: 1 };
-    if resources.cpus == 0 {
-        return Err(tagged(Exit::Usage, "the number of CPUs is 0: give --cpus 1 or more"));
-    }
-    host::check_resources(&resources, &host::facts()).exit_with(Exit::Usage)?;
+    check(arguments, &resources)?;
     let job = bring(&mut provisions, &arguments.command)?;
     let workplace = Workplace::new(resources).exit_with(Exit::Unfit)?;
     let several = probed.len() > 1;
-    let mut first_failure = None;
-    let mut any_ran = false;
+    let mut codes = Vec::new();
     for (number, probed) in (0..).zip(&probed) {
         let name = &probed.report.environment;
-        match &probed.report.readiness {
-            Readiness::Missing(missing) => {
-                talk(&format!("{name} cannot run: {}; {}", missing.what, missing.hint));
-            }
-            Readiness::Ready(_) => {
-                if several && !arguments.quiet {
-                    talk(&format!("── {name}"));
-                }
-                let code = run_in(
-                    arguments,
-                    probed,
-                    &mut provisions,
-                    &workplace,
-                    number,
-                    &job,
-                    &interrupt,
-                )?;
-                any_ran = true;
-                first_failure = first_failure.or((code != 0).then_some(code));
-            }
+        if let Readiness::Missing(missing) = &probed.report.readiness {
+            talk(&format!("{name} cannot run: {}; {}", missing.what, missing.hint));
+            continue;
+        }
+        if several && !arguments.quiet {
+            talk(&format!("── {name}"));
+        }
+        let place = Place { provisions: &mut provisions, workplace: &workplace, number };
+        match run_in(arguments, probed, place, &job, &interrupt)? {
+            Done::Ran(code) => codes.push(ExitCode::from(code)),
+            Done::Failed(exit) => codes.push(exit.into()),
+            Done::ReaderGone => return Ok(READER_GONE.into()),
         }
     }
-    match (any_ran, first_failure) {
-        (false, _) => Ok(Exit::Unfit.into()),
-        (true, code) => Ok(ExitCode::from(code.unwrap_or(0))),
+    if codes.is_empty() {
+        return Ok(Exit::Unfit.into());
     }
+    Ok(codes.into_iter().find(|code| *code != ExitCode::SUCCESS).unwrap_or(ExitCode::SUCCESS))
+}
+
+fn check(arguments: &ExecArguments, resources: &Resources) -> anyhow::Result<()> {
+    if resources.cpus == 0 {
+        return Err(tagged(Exit::Usage, "the number of CPUs is 0: give --cpus 1 or more"));
+    }
+    if arguments.timeout.0.is_zero() {
+        return Err(tagged(Exit::Usage, "the timeout is 0: give --timeout 1s or more"));
+    }
+    host::check_resources(resources, &host::facts()).exit_with(Exit::Usage)
 }
 
 /// Finds the command on this host and puts it into the root file system, at
 /// the same place.
 fn bring(provisions: &mut Provisions, command: &[String]) -> anyhow::Result<ExecJob> {
     let name = command.first().context("the command is empty")?;
-    let program = find(name).ok_or_else(|| {
-        tagged(Exit::Usage, format!("there is no command `{name}` on this host: give its path"))
-    })?;
+    let program = find(name)?;
     check_static(&program).exit_with(Exit::Usage)?;
     let inside = Path::new("/bin").join(program.file_name().unwrap_or(program.as_os_str()));
     provisions
@@ -79,48 +90,114 @@ fn bring(provisions: &mut Provisions, command: &[String]) -> anyhow::Result<Exec
 }
 
 /// The executable that a shell would find.
-fn find(name: &str) -> Option<PathBuf> {
-    let is_file = |path: &PathBuf| path.is_file();
-    if name.contains('/') {
-        return std::fs::canonicalize(name).ok().filter(is_file);
+fn find(name: &str) -> anyhow::Result<PathBuf> {
+    let usage = |why: &str| tagged(Exit::Usage, format!("`{name}` {why}"));
+    let path = if name.contains('/') {
+        std::fs::canonicalize(name).map_err(|error| usage(&format!("cannot be found: {error}")))?
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        // Not the link's target: a multi-call program goes by its name.
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+            .ok_or_else(|| usage("is no command of this host: give its path"))?
+    };
+    let found = path.metadata().map_err(|error| usage(&format!("cannot be read: {error}")))?;
+    if !found.is_file() {
+        return Err(usage("is no file: give the path of a static executable"));
     }
-    let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(is_file)?;
-    // Not the link's target: a multi-call program goes by its name.
-    Some(found)
+    if found.permissions().mode() & 0o111 == 0 {
+        return Err(usage("is not executable: chmod +x it first"));
+    }
+    Ok(path)
+}
+
+/// Where a sandbox is put and what it is made from.
+struct Place<'a> {
+    provisions: &'a mut Provisions,
+    workplace: &'a Workplace,
+    number: u32,
 }
 
 fn run_in(
     arguments: &ExecArguments,
     probed: &Probed,
-    provisions: &mut Provisions,
-    workplace: &Workplace,
-    number: u32,
+    place: Place<'_>,
     job: &ExecJob,
     interrupt: &Interrupt,
-) -> anyhow::Result<u8> {
-    let name = &probed.report.environment;
-    let prepared = provisions.prepare(&*probed.backend).exit_with(Exit::Unfit)?;
+) -> anyhow::Result<Done> {
+    let prepared = place.provisions.prepare(&*probed.backend);
+    if interrupt.is_triggered() {
+        return Err(tagged(Exit::Interrupted, "interrupted"));
+    }
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(failed(error, Exit::Unfit)),
+    };
+    let mut stdout = Passing::new(io::stdout());
+    let mut stderr = Passing::new(io::stderr());
     let request = ExecRequest {
         backend: &*probed.backend,
         prepared: &prepared,
-        workplace,
-        number,
+        workplace: place.workplace,
+        number: place.number,
         job: job.clone(),
         deadlines: Deadlines { job: arguments.timeout, ..Deadlines::default() },
-        stdout: &mut io::stdout(),
-        stderr: &mut io::stderr(),
+        stdout: &mut stdout,
+        stderr: &mut stderr,
     };
     let result = exec(request, interrupt);
     for leak in probed.backend.retire() {
         talk(&format!("warning: left behind: {}: {}", leak.what, leak.detail));
     }
+    let refused = stdout.refused.or(stderr.refused);
     match result {
-        Ok(result) => Ok(status(name.as_str(), &result)),
+        Ok(result) => Ok(Done::Ran(status(probed.report.environment.as_str(), &result))),
         Err(RunError::Interrupted) => Err(tagged(Exit::Interrupted, "interrupted")),
-        Err(error @ RunError::Exec { .. }) => Err(error).exit_with(Exit::TrialsFailed),
+        Err(_) if refused == Some(io::ErrorKind::BrokenPipe) => Ok(Done::ReaderGone),
+        Err(error) if refused.is_some() => Ok(failed(error, Exit::Unwritten)),
+        Err(error @ RunError::Exec { .. }) => Ok(failed(error, Exit::TrialsFailed)),
         Err(error @ RunError::Cgroup(_)) => Err(error).exit_with(Exit::Unfit),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn failed(error: RunError, exit: Exit) -> Done {
+    talk(&format!("error: {}", crate::exit::chain(&error.into())));
+    Done::Failed(exit)
+}
+
+/// Passes bytes on and remembers whether they were refused: not the command's
+/// failure but ours, or that of whoever reads them.
+struct Passing<W> {
+    to: W,
+    refused: Option<io::ErrorKind>,
+}
+
+impl<W: Write> Passing<W> {
+    const fn new(to: W) -> Self {
+        Self { to, refused: None }
+    }
+
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.refused = Some(error.kind());
+        }
+        result
+    }
+}
+
+impl<W: Write> Write for Passing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes);
+        self.note(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.to.flush();
+        self.note(flushed)
     }
 }
 

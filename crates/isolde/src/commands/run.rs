@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use isolde_bundle::{Bundle, BundleWriter};
+use isolde_bundle::{Bundle, BundleError, BundleWriter};
 use isolde_model::{
     BundleHeader, BundleState, EnvironmentReport, Missing, Plan, Readiness, SCHEMA_VERSION,
 };
@@ -25,7 +25,7 @@ const RESULTS: &str = "isolde-results";
 
 /// Runs the experiment and prints its table.
 pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<ExitCode> {
-    let interrupt = signals::interrupt()?;
+    let interrupt = signals::interrupt(arguments.quiet)?;
     let mut provisions = resolve::provisions()?;
     let from_file = resolve::plan_file(&arguments.plan)?;
     let wanted = resolve::wanted(&arguments.plan, from_file.as_ref());
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
         state: BundleState::Open,
     };
     let bundle =
-        BundleWriter::create(&path, header, &plan, &facts, &environments).exit_with(Exit::Usage)?;
+        BundleWriter::create(&path, header, &plan, &facts, &environments).map_err(unwritable)?;
     log.open(&isolde_bundle::log_path(&path)).context("the bundle's log cannot be opened")?;
     let environments = probed
         .into_iter()
@@ -61,6 +61,10 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     let ended = match ended {
         // Running out of the right to make cgroups is the host's matter.
         Err(error @ RunError::Cgroup(_)) => Err(error).exit_with(Exit::Unfit)?,
+        Err(error @ RunError::Bundle(_)) => {
+            let before = format!("what was measured before is in {}", path.display());
+            Err(error).context(before).exit_with(Exit::Unwritten)?
+        }
         other => {
             other.with_context(|| format!("what was measured before is in {}", path.display()))?
         }
@@ -77,11 +81,8 @@ fn prepare(
 ) -> anyhow::Result<Vec<Option<Prepared>>> {
     let mut all = Vec::new();
     for Probed { backend, report } in probed {
-        if interrupt.is_triggered() {
-            return Err(tagged(Exit::Interrupted, "interrupted before the first trial"));
-        }
         let prepared = match report.readiness.is_ready() {
-            true => match provisions.prepare(&**backend) {
+            true if !interrupt.is_triggered() => match provisions.prepare(&**backend) {
                 Ok(prepared) => Some(prepared),
                 Err(error) => {
                     report.readiness = Readiness::Missing(Missing {
@@ -92,11 +93,27 @@ fn prepare(
                     None
                 }
             },
-            false => None,
+            _ => None,
         };
         all.push(prepared);
     }
+    if interrupt.is_triggered() {
+        return Err(tagged(Exit::Interrupted, "interrupted before the first trial"));
+    }
     Ok(all)
+}
+
+/// A folder that cannot take results was asked for.
+fn unwritable(error: BundleError) -> anyhow::Error {
+    let exit = match error {
+        BundleError::DiskFull { .. } => Exit::Unwritten,
+        _ => Exit::Usage,
+    };
+    let hint = match error {
+        BundleError::File { .. } => "; choose another folder with --out",
+        _ => "",
+    };
+    tagged(exit, format!("{}{hint}", crate::exit::chain(&error.into())))
 }
 
 fn bundle_path(arguments: &RunArguments) -> anyhow::Result<(PathBuf, String)> {
