@@ -17,7 +17,7 @@ pub enum ImageError {
         source: io::Error,
     },
     /// Neither `XDG_CACHE_HOME` nor `HOME` says where the cache is.
-    #[error("no folder for the cache: set XDG_CACHE_HOME or HOME")]
+    #[error("neither XDG_CACHE_HOME nor HOME names a folder")]
     NoCacheFolder,
     /// A path inside the tree is not usable.
     #[error("{} cannot be a path in the sandbox: {reason}", path.display())]

@@ -4,8 +4,10 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
 use crate::{HostKernel, ImageError, RootTree, ext4, forms, initramfs};
 
@@ -72,12 +74,7 @@ impl Store {
     /// What could not be read or written, or that `mke2fs` or `debugfs` is missing.
     pub fn ext4(&self, tree: &RootTree) -> Result<PathBuf, ImageError> {
         let name = format!("{}.v{}.img", tree.digest(), ext4::VERSION);
-        let place = self.place("ext4", &name);
-        if place.exists() {
-            return Ok(place);
-        }
-        let directory = self.directory(tree)?;
-        self.keep("ext4", &name, |path| ext4::write(tree, &directory, path))
+        self.keep("ext4", &name, |path| ext4::write(tree, &self.directory(tree)?, path))
     }
 
     /// The tree as a tar archive.
@@ -127,8 +124,8 @@ impl Store {
         self.root.join(kind).join(name)
     }
 
-    /// Gives the place of `name`, after making it if it is absent. Whoever
-    /// makes it first wins; others use the winner's.
+    /// Gives the place of `name`, after making it if it is absent or a file that
+    /// was changed since. Whoever makes it first wins; others use the winner's.
     pub(crate) fn keep(
         &self,
         kind: &str,
@@ -136,11 +133,16 @@ impl Store {
         make: impl FnOnce(&Path) -> Result<(), ImageError>,
     ) -> Result<PathBuf, ImageError> {
         let place = self.place(kind, name);
-        if place.exists() {
-            return Ok(place);
+        match fs::symlink_metadata(&place) {
+            Ok(found) if !found.is_file() || found.mtime() == 0 => return Ok(place),
+            Ok(_) => {
+                tracing::warn!(path = %place.display(), "a cached file was changed; making it again");
+            }
+            Err(_) => {}
         }
         let half = HalfMade::new(&self.root.join(kind));
         make(&half.0)?;
+        seal(&half.0).map_err(|error| ImageError::file("write", &half.0, error))?;
         match fs::rename(&half.0, &place) {
             Ok(()) => Ok(place),
             // Two directories cannot be renamed over each other; equal files
@@ -149,6 +151,18 @@ impl Store {
             Err(error) => Err(ImageError::file("make", place, error)),
         }
     }
+}
+
+/// Makes a new file durable, or its name may outlive a power cut without the
+/// content, and gives it the time by which any later write shows. Directories
+/// are sealed by whoever writes them.
+fn seal(path: &Path) -> io::Result<()> {
+    if path.is_file() {
+        let file = fs::File::options().write(true).open(path)?;
+        file.set_modified(UNIX_EPOCH)?;
+        file.sync_all()?;
+    }
+    Ok(())
 }
 
 /// A path for something being made; what lies there is removed on drop.
@@ -213,7 +227,6 @@ fn remove(path: &Path) -> io::Result<()> {
 
 /// Bytes on disk of a file or of everything in a folder.
 fn disk_usage(path: &Path) -> u64 {
-    use std::os::unix::fs::MetadataExt;
     let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
     let below = if metadata.is_dir() {
         entries(path).iter().map(|entry| disk_usage(entry)).sum()
@@ -258,7 +271,10 @@ mod tests {
             Ok(())
         };
         let place = store.keep("tar", "x", write).unwrap();
-        assert_eq!(fs::read_to_string(place).unwrap(), "whole");
+        assert_eq!(fs::read_to_string(&place).unwrap(), "whole");
+        fs::write(&place, "damaged").unwrap();
+        store.keep("tar", "x", write).unwrap();
+        assert_eq!(fs::read_to_string(&place).unwrap(), "whole");
         assert!(store.clear().unwrap() >= 5);
         assert!(entries(&folder.path().join("tar")).is_empty());
     }

@@ -46,7 +46,8 @@ fn render(command: &clap::Command, page: &mut Vec<u8>) -> std::io::Result<()> {
         if subcommand.get_after_help().is_some() {
             man.render_extra_section(&mut section)?;
         }
-        let section = String::from_utf8_lossy(&section).replace("\n.SH ", "\n.SS ");
+        let section = String::from_utf8_lossy(&section);
+        let section = section.replace(".SH EXTRA", ".SH NOTES").replace(".SH ", ".SS ");
         let name = subcommand.get_name().to_uppercase();
         page.extend(format!(".SH \"ISOLDE {name}\"\n{section}").bytes());
     }
