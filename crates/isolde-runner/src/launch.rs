@@ -109,8 +109,7 @@ pub(crate) fn launch(order: &Order<'_>, spec: SandboxSpec, witness: &mut dyn Wit
             return course.end(result, Vec::new(), cgroup.remove());
         }
     };
-    let mut result =
-        course.drive(&mut *sandbox).map_err(|stop| course.unless_interrupted(stop));
+    let mut result = course.drive(&mut *sandbox).map_err(|stop| course.unless_interrupted(stop));
     drop(held);
     if result.is_err() {
         course.bury(&mut *sandbox);
