@@ -18,7 +18,8 @@ pub trait Backend: Send + Sync {
     fn description(&self) -> &'static str;
 
     /// Whether it can run on this host now, and if not, what brings it.
-    /// Changes nothing and answers within two seconds.
+    /// Changes nothing and answers within two seconds, unless its daemon is one
+    /// that the first connection starts.
     fn probe(&self) -> Readiness;
 
     /// The form of root file system that [`SandboxSpec::root`] must have.

@@ -46,7 +46,8 @@ pub struct CpuFacts {
     pub cpus: u32,
     /// Frequency governor, where all CPUs share one; else a list.
     pub governor: Option<String>,
-    /// SHA-256 (first 16 hex digits) over the sorted feature flags.
+    /// SHA-256 (first 16 hex digits) over the sorted feature flags that concern
+    /// arithmetic.
     pub features_digest: Option<String>,
     /// True where a hypervisor announces itself to this host.
     pub virtualized: bool,

@@ -108,7 +108,8 @@ pub struct InsideFacts {
     pub architecture: String,
     /// CPU model.
     pub cpu_model: Option<String>,
-    /// SHA-256 (first 16 hex digits) over the sorted CPU feature flags.
+    /// SHA-256 (first 16 hex digits) over the sorted CPU feature flags that
+    /// concern arithmetic.
     pub features_digest: Option<String>,
     /// The agent's process id inside.
     pub pid: u32,

@@ -26,6 +26,10 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// of ours: those bound each call.
 const CLIENT_LIMIT_S: u64 = 3600;
 
+/// How long a daemon may take from its first connection to its first answer
+/// where systemd starts it for that: seconds on a small device.
+const ACTIVATION_PATIENCE: Duration = Duration::from_secs(30);
+
 /// How much later than its deadline a call may answer, should the worker
 /// thread be busy reading a slow disk.
 const WORKER_SLACK: Duration = Duration::from_secs(1);
@@ -130,6 +134,7 @@ impl Engine {
             .call(deadline, async move { Ok(knock.await.and_then(|stream| stream.peer_cred())) })
             .map_err(|error| silent(&socket, error))?
             .map_err(|source| refused_connection(&socket, &source))?;
+        let deadline = answer_deadline(peer.pid(), deadline);
         let (client, answers) = worker
             .call(deadline, async move {
                 let client = client.negotiate_version().await?;
@@ -242,6 +247,16 @@ fn socket_path(docker_host: Option<&str>) -> Result<PathBuf, Missing> {
     }
 }
 
+/// Until when a daemon may answer to which `peer` has opened the way. Behind
+/// the first process of the host it may have to be started first.
+fn answer_deadline(peer: Option<i32>, deadline: Instant) -> Instant {
+    const INIT: i32 = 1;
+    match peer {
+        Some(INIT) => deadline + ACTIVATION_PATIENCE,
+        _ => deadline,
+    }
+}
+
 const START_HINT: &str = "sudo systemctl start docker";
 
 /// Places where packages put the daemon.
@@ -267,9 +282,8 @@ fn refused_connection(socket: &Path, source: &io::Error) -> Missing {
     match source.kind() {
         io::ErrorKind::PermissionDenied => Missing {
             what: format!("no permission to use {}", socket.display()),
-            hint: "run with sudo, or join the group with `sudo usermod -aG docker $USER` and log \
-                   in again"
-                .into(),
+            // Membership of the group docker would not do: the cgroups are root's.
+            hint: "run with sudo".into(),
             packages: Vec::new(),
         },
         _ => unanswered(socket, &source.to_string()),
@@ -320,6 +334,13 @@ mod tests {
         says("dead", "refused");
         let _listener = std::os::unix::net::UnixListener::bind(folder.path().join("hung")).unwrap();
         says("hung", "no answer in time");
+    }
+
+    #[test]
+    fn a_daemon_that_systemd_must_start_first_gets_the_time() {
+        let soon = Instant::now();
+        assert_eq!(answer_deadline(Some(1), soon), soon + ACTIVATION_PATIENCE);
+        assert_eq!([answer_deadline(Some(77), soon), answer_deadline(None, soon)], [soon; 2]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the Engine says of itself, and whether figures taken with it would hold.
 
+use std::path::Path;
+
 use bollard::models::{SystemInfo, SystemInfoCgroupDriverEnum, SystemVersion};
 use isolde_model::Missing;
 
@@ -33,6 +35,7 @@ pub(super) fn gather(
 ) -> Result<Facts, Missing> {
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     check_kind(version, info, &kernel)?;
+    check_apparmor(info, has_program("apparmor_parser"))?;
     let driver = match info.cgroup_driver {
         Some(SystemInfoCgroupDriverEnum::CGROUPFS) => CgroupDriver::Cgroupfs,
         Some(SystemInfoCgroupDriverEnum::SYSTEMD) => CgroupDriver::Systemd,
@@ -57,6 +60,28 @@ fn check_kind(version: &SystemVersion, info: &SystemInfo, kernel: &str) -> Resul
         }
         _ => Ok(()),
     }
+}
+
+/// Docker 20.10 that finds AppArmor in the kernel starts no container
+/// without the program that loads its profile, which `apt-get install
+/// --no-install-recommends docker.io` leaves out.
+fn check_apparmor(info: &SystemInfo, has_parser: bool) -> Result<(), Missing> {
+    let mut options = info.security_options.iter().flatten();
+    if has_parser || !options.any(|option| option.starts_with("name=apparmor")) {
+        return Ok(());
+    }
+    Err(Missing {
+        what: "docker wants to use AppArmor, but apparmor_parser is not installed".into(),
+        hint: "sudo apt-get install --yes apparmor".into(),
+        packages: vec!["apparmor".into()],
+    })
+}
+
+/// Whether it is where services find it (systemd.exec(5), `DefaultPath`).
+fn has_program(name: &str) -> bool {
+    const FOLDERS: [&str; 6] =
+        ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    FOLDERS.iter().any(|folder| Path::new(folder).join(name).exists())
 }
 
 fn unfit(why: &str) -> Missing {
@@ -114,6 +139,15 @@ mod tests {
         let facts = gather(&version, &info, Some(7)).unwrap();
         assert_eq!(facts.version, "docker 20.10.24, runc 1.1.5, overlay2, systemd, cgroup v2");
         assert_eq!((facts.driver, facts.note), (CgroupDriver::Systemd, None));
+    }
+
+    #[test]
+    fn an_engine_that_cannot_load_its_profile_names_the_package() {
+        let mut info = SystemInfo::default();
+        assert_eq!(check_apparmor(&info, false), Ok(()));
+        info.security_options = Some(vec!["name=apparmor".into(), "name=cgroupns".into()]);
+        assert_eq!(check_apparmor(&info, true), Ok(()));
+        assert_eq!(check_apparmor(&info, false).unwrap_err().packages, ["apparmor"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use image::Images;
 use crate::cgroup;
 use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec, Swept};
 
-/// Probes answer within two seconds, cgroups included.
+/// Probes of a running daemon answer within two seconds, cgroups included.
 const PROBE_PATIENCE: Duration = Duration::from_millis(1800);
 const OPEN_PATIENCE: Duration = Duration::from_secs(20);
 
