@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     if resources.cpus == 0 {
         return Err(tagged(Exit::Usage, "the number of CPUs is 0: give --cpus 1 or more"));
     }
-    host::check_resources(&resources, &host::facts()).exit_with(Exit::Usage)?;
+    host::check_resources(&resources, &host::facts_without_kvm()).exit_with(Exit::Usage)?;
     let job = bring(&mut provisions, &arguments.command)?;
     let workplace = Workplace::new(resources).exit_with(Exit::Unfit)?;
     let several = probed.len() > 1;
