@@ -31,7 +31,7 @@ impl Provisions {
     /// # Errors
     /// That the executable cannot be read.
     pub fn new(store: Store, agent: &Path) -> Result<Self, ImageError> {
-        let tree = RootTree::new(agent)?;
+        let tree = RootTree::with_store(agent, &store)?;
         Ok(Self { store, tree, kernel: None })
     }
 
