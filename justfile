@@ -42,9 +42,10 @@ deny:
 check-arm:
     cargo check --workspace --target aarch64-unknown-linux-gnu
 
-# Measure what Isolde itself costs; prints ratios
+# Measure what Isolde itself costs, against doing the same without it; prints
+# ratios: `just bench vm --rounds 10` (as root; needs docker, runc, QEMU, busybox)
 bench *arguments:
-    cargo bench {{ arguments }}
+    cargo bench --package isolde --bench spine -- {{ arguments }}
 
 # Do what continuous integration does, from a bare machine
 ci:

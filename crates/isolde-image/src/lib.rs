@@ -10,6 +10,7 @@ mod error;
 mod ext4;
 mod fetch;
 mod forms;
+mod hashes;
 mod initramfs;
 mod kernel;
 mod modules;

@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 use crate::{HostKernel, ImageError, RootTree, ext4, forms, initramfs};
 
 /// Folder names, one per kind of thing kept.
-const KINDS: [&str; 5] = ["trees", "ext4", "tar", "initramfs", "kernels"];
+const KINDS: [&str; 6] = ["trees", "ext4", "tar", "initramfs", "kernels", Store::HASHES];
 
 /// A cache folder, keyed by digest.
 #[derive(Debug, Clone)]
@@ -120,7 +120,10 @@ impl Store {
         Ok(freed)
     }
 
-    fn place(&self, kind: &str, name: &str) -> PathBuf {
+    /// Kind of the hashes of files outside.
+    pub(crate) const HASHES: &str = "hashes";
+
+    pub(crate) fn place(&self, kind: &str, name: &str) -> PathBuf {
         self.root.join(kind).join(name)
     }
 

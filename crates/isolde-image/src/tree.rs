@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::ImageError;
+use crate::{ImageError, Store, hashes};
 
 /// Empty folders of every tree, to mount on or to write to. `/root` is not
 /// among them: nothing needs it.
@@ -26,6 +26,8 @@ const AGENT: &str = "isolde";
 pub struct RootTree {
     /// By path relative to the root, so parents come before their children.
     entries: BTreeMap<PathBuf, Entry>,
+    /// Remembers hashes.
+    store: Option<Store>,
 }
 
 #[derive(Debug, Clone)]
@@ -40,12 +42,24 @@ impl RootTree {
     /// # Errors
     /// That it cannot be read.
     pub fn new(agent: &Path) -> Result<Self, ImageError> {
+        Self::make(agent, None)
+    }
+
+    /// The same with hashes remembered in `store`.
+    ///
+    /// # Errors
+    /// That it cannot be read.
+    pub fn with_store(agent: &Path, store: &Store) -> Result<Self, ImageError> {
+        Self::make(agent, Some(store.clone()))
+    }
+
+    fn make(agent: &Path, store: Option<Store>) -> Result<Self, ImageError> {
         let mut entries: BTreeMap<PathBuf, Entry> = FOLDERS
             .iter()
             .map(|&(name, mode)| (PathBuf::from(name), Entry::Folder { mode }))
             .collect();
-        entries.insert(AGENT.into(), file_entry(agent, Some(0o755))?);
-        Ok(Self { entries })
+        entries.insert(AGENT.into(), file_entry(agent, Some(0o755), store.as_ref())?);
+        Ok(Self { entries, store })
     }
 
     /// Brings the host's file `source` along as `destination`, an absolute path
@@ -73,7 +87,7 @@ impl RootTree {
         if parents.iter().any(|path| matches!(self.entries.get(*path), Some(Entry::File { .. }))) {
             return refuse("a file lies where its folder would be");
         }
-        let entry = file_entry(source, None)?;
+        let entry = file_entry(source, None, self.store.as_ref())?;
         for parent in parents {
             self.entries.entry(parent.to_owned()).or_insert(Entry::Folder { mode: 0o755 });
         }
@@ -121,14 +135,18 @@ impl RootTree {
     }
 }
 
-fn file_entry(source: &Path, mode: Option<u32>) -> Result<Entry, ImageError> {
+fn file_entry(
+    source: &Path,
+    mode: Option<u32>,
+    store: Option<&Store>,
+) -> Result<Entry, ImageError> {
     let read = |error| ImageError::file("read", source, error);
     let mut file = File::open(source).map_err(read)?;
     let metadata = file.metadata().map_err(read)?;
     if !metadata.is_file() {
         return Err(read(io::Error::other("it is not a plain file")));
     }
-    let (bytes, hash) = copy_hashed(&mut file, &mut io::sink()).map_err(read)?;
+    let (bytes, hash) = hashes::of(&mut file, store).map_err(read)?;
     let mode = mode.unwrap_or(match metadata.permissions().mode() & 0o111 {
         0 => 0o644,
         _ => 0o755,

@@ -4,10 +4,10 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use isolde_backends::cgroup::{Cgroup, Hierarchy, host_hierarchy};
-use isolde_backends::{Backend, GuestKernel, RootForm, SandboxSpec};
+use isolde_backends::{Backend, BackendError, GuestKernel, RootForm, SandboxSpec};
 use isolde_image::{HostKernel, ImageError, RootTree, Store, choose_kernel};
 use isolde_model::{Missing, Readiness, Resources};
 use tempfile::TempDir;
@@ -31,7 +31,7 @@ impl Provisions {
     /// # Errors
     /// That the executable cannot be read.
     pub fn new(store: Store, agent: &Path) -> Result<Self, ImageError> {
-        let tree = RootTree::new(agent)?;
+        let tree = RootTree::with_store(agent, &store)?;
         Ok(Self { store, tree, kernel: None })
     }
 
@@ -123,6 +123,8 @@ impl Prepared {
 pub struct Workplace {
     run: String,
     hierarchy: Arc<dyn Hierarchy>,
+    /// Holds those of all sandboxes, and spares every launch making it anew.
+    cgroup: OnceLock<Cgroup>,
     cpus: Vec<u32>,
     resources: Resources,
     host_kernel: String,
@@ -152,6 +154,7 @@ impl Workplace {
         Ok(Self {
             run,
             hierarchy: host_hierarchy().map_err(RunError::Cgroup)?,
+            cgroup: OnceLock::new(),
             cpus: allowed_cpus().into_iter().take(resources.cpus as usize).collect(),
             resources,
             host_kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
@@ -167,9 +170,7 @@ impl Workplace {
         let id = format!("{}-{number}", self.run);
         let scratch = self.scratch.path().join(number.to_string());
         fs::create_dir(&scratch).map_err(RunError::Scratch)?;
-        let name = format!("{PREFIX}/{}/{number}", self.run);
-        let cgroup =
-            Cgroup::create(&self.hierarchy, &name, &self.cpus).map_err(RunError::Cgroup)?;
+        let cgroup = self.cgroup(number).map_err(RunError::Cgroup)?;
         Ok(SandboxSpec {
             id,
             root: prepared.root.clone(),
@@ -180,6 +181,18 @@ impl Workplace {
             cgroup,
             scratch,
         })
+    }
+
+    fn cgroup(&self, number: u32) -> Result<Cgroup, BackendError> {
+        let all = match self.cgroup.get() {
+            Some(all) => all,
+            None => {
+                let name = format!("{PREFIX}/{}", self.run);
+                let made = Cgroup::create(&self.hierarchy, &name, &self.cpus)?;
+                self.cgroup.get_or_init(|| made)
+            }
+        };
+        all.create_below(&number.to_string(), &self.cpus)
     }
 
     /// Removes the scratch folder of a sandbox that is gone.

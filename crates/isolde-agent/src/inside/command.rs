@@ -1,13 +1,14 @@
 //! Running a command and passing its output and end on.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -35,12 +36,12 @@ pub(super) fn run(mut line: AgentLine, job: &ExecJob, place: Place) -> Result<()
         }
     };
     let writer = Arc::new(Mutex::new(line.second_writer()?));
-    let mut pumps = Vec::new();
+    let (pumping, pumps) = channel();
     if let Some(stdout) = child.stdout.take() {
-        pumps.push(pump(stdout, Arc::clone(&writer), FromAgent::Stdout));
+        pump(stdout, Arc::clone(&writer), FromAgent::Stdout, pumping.clone());
     }
     if let Some(stderr) = child.stderr.take() {
-        pumps.push(pump(stderr, Arc::clone(&writer), FromAgent::Stderr));
+        pump(stderr, Arc::clone(&writer), FromAgent::Stderr, pumping);
     }
     let group = Pid::from_child(&child);
     let goodbye = std::thread::spawn(move || {
@@ -51,10 +52,8 @@ pub(super) fn run(mut line: AgentLine, job: &ExecJob, place: Place) -> Result<()
     });
     // Not `child.wait()`: as first process of a sandbox the agent inherits orphans.
     let ended = reap_until(group)?;
-    let patience = Instant::now() + LAST_OUTPUT;
-    while pumps.iter().any(|pump| !pump.is_finished()) && Instant::now() < patience {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    // Nothing is ever sent: it returns when both have let go of their ends.
+    let _ = pumps.recv_timeout(LAST_OUTPUT);
     let oom_kills = memory::oom_kills(place).saturating_sub(kills_before);
     let ending = match ended {
         Ended::Exited(status) => CommandEnding { status: Some(status), signal: None, oom_kills },
@@ -92,15 +91,17 @@ fn pump(
     mut from: impl Read + Send + 'static,
     to: Arc<Mutex<File>>,
     wrap: fn(Vec<u8>) -> FromAgent,
-) -> JoinHandle<()> {
+    pumping: Sender<Infallible>,
+) {
     std::thread::spawn(move || {
+        let _pumping = pumping;
         let mut chunk = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from.read(&mut chunk) {
             if send(&to, &wrap(chunk[..length].to_vec())).is_err() {
                 return;
             }
         }
-    })
+    });
 }
 
 fn send(writer: &Mutex<File>, message: &FromAgent) -> io::Result<()> {

@@ -14,6 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use isolde_model::{ByteSize, Leak, Missing, Reading};
@@ -32,6 +33,8 @@ struct Inner {
     name: String,
     /// The cgroup that this one was made below and that outlives it.
     parent: Option<Cgroup>,
+    /// Nothing is left to be done on drop.
+    is_removed: AtomicBool,
 }
 
 const PERMISSION_HINT: &str = "cgroups belong to root here: run with sudo";
@@ -50,13 +53,20 @@ impl Cgroup {
         Self::make(hierarchy, name.to_owned(), None, cpus)
     }
 
-    /// Makes the cgroup `name` below this one for an engine that enters it
-    /// itself. It keeps this one from being removed by drop, and its own removal
-    /// leaves this one in place.
-    pub(crate) fn child(&self, name: &str, cpus: &[u32]) -> Result<Self, BackendError> {
-        let parent = Some(self.clone());
+    /// Makes the cgroup `name` below this one, its processes held to `cpus`. It
+    /// keeps this one from being removed by drop, and its own removal leaves this
+    /// one in place.
+    ///
+    /// # Errors
+    /// As [`Cgroup::create`].
+    pub fn create_below(&self, name: &str, cpus: &[u32]) -> Result<Self, BackendError> {
         let name = format!("{}/{name}", self.0.name);
-        let child = Self::make(&self.0.hierarchy, name, parent, cpus)?;
+        Self::make(&self.0.hierarchy, name, Some(self.clone()), cpus)
+    }
+
+    /// The same for an engine that enters it itself.
+    pub(crate) fn child(&self, name: &str, cpus: &[u32]) -> Result<Self, BackendError> {
+        let child = self.create_below(name, cpus)?;
         persist(|| self.0.hierarchy.create_for_engine(&child.0.name))
             .map_err(|error| child.explain(error))?;
         Ok(child)
@@ -69,11 +79,15 @@ impl Cgroup {
         cpus: &[u32],
     ) -> Result<Self, BackendError> {
         let hierarchy = Arc::clone(hierarchy);
-        let cgroup = Self(Arc::new(Inner { hierarchy, name, parent }));
+        let cgroup = Self::of(hierarchy, name, parent);
         let cpus = cpu_list(cpus);
         let made = persist(|| cgroup.0.hierarchy.create(&cgroup.0.name, &cpus));
         made.map_err(|error| cgroup.explain(error))?;
         Ok(cgroup)
+    }
+
+    fn of(hierarchy: Arc<dyn Hierarchy>, name: String, parent: Option<Self>) -> Self {
+        Self(Arc::new(Inner { hierarchy, name, parent, is_removed: AtomicBool::new(false) }))
     }
 
     fn explain(&self, (path, source): (PathBuf, io::Error)) -> BackendError {
@@ -200,12 +214,16 @@ impl Inner {
         if self.parent.is_none() {
             self.hierarchy.remove_empty_parents(&self.name);
         }
+        self.is_removed.store(true, Ordering::Relaxed);
         Ok(())
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if *self.is_removed.get_mut() {
+            return;
+        }
         for pid in self.hierarchy.processes(&self.name) {
             let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
             if let Some(pid) = pid {
@@ -236,11 +254,7 @@ pub fn remove_stale(
     names
         .into_iter()
         .map(|name| format!("{parent}/{name}"))
-        .filter(|name| {
-            let inner =
-                Inner { hierarchy: Arc::clone(hierarchy), name: name.clone(), parent: None };
-            Cgroup(Arc::new(inner)).remove().is_empty()
-        })
+        .filter(|name| Cgroup::of(Arc::clone(hierarchy), name.clone(), None).remove().is_empty())
         .map(|name| Leak::new("cgroup", name))
         .collect()
 }

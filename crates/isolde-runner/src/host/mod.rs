@@ -23,6 +23,12 @@ pub use resources::{ResourceError, check_resources};
 /// longer: it tries KVM.
 #[must_use]
 pub fn facts() -> HostFacts {
+    HostFacts { kvm: kvm::probe(), ..facts_without_kvm() }
+}
+
+/// Facts of this host, read now, for those who do not ask for KVM.
+#[must_use]
+pub fn facts_without_kvm() -> HostFacts {
     let system = rustix::system::uname();
     let mut facts = facts_in_files(Path::new("/"));
     facts.kernel = system.release().to_string_lossy().into_owned();
@@ -32,7 +38,6 @@ pub fn facts() -> HostFacts {
         Ok(hierarchy) => hierarchy.version().to_string(),
         Err(_) => "none".into(),
     };
-    facts.kvm = kvm::probe();
     facts
 }
 

@@ -72,7 +72,7 @@ fn check(arguments: &ExecArguments, resources: &Resources) -> anyhow::Result<()>
     if arguments.timeout.0.is_zero() {
         return Err(tagged(Exit::Usage, "the timeout is 0: give --timeout 1s or more"));
     }
-    host::check_resources(resources, &host::facts()).exit_with(Exit::Usage)
+    host::check_resources(resources, &host::facts_without_kvm()).exit_with(Exit::Usage)
 }
 
 /// Finds the command on this host and puts it into the root file system, at
