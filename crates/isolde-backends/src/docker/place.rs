@@ -96,6 +96,12 @@ pub(super) fn slice_name(id: &str) -> String {
     format!("isolde_{}.slice", id.replace('-', "_"))
 }
 
+/// The process id that the id of a run's sandbox begins with, given its slice.
+pub(super) fn slice_owner(slice: &str) -> Option<u32> {
+    let id = slice.strip_prefix("isolde_")?.strip_suffix(".slice")?;
+    id.split_once('_')?.0.parse().ok()
+}
+
 /// systemd makes a slice for its first scope but keeps it after its last.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -122,5 +128,13 @@ mod tests {
     #[test]
     fn slices_do_not_nest() {
         assert_eq!(slice_name("run-7-a"), "isolde_run_7_a.slice");
+    }
+
+    #[test]
+    fn only_slices_of_runs_have_an_owner() {
+        assert_eq!(slice_owner(&slice_name("2714-a85x0t-0")), Some(2714));
+        for other in ["isolde_run_7_a.slice", "isolde_7_a", "system.slice", "isolde_7.slice"] {
+            assert_eq!(slice_owner(other), None, "{other}");
+        }
     }
 }

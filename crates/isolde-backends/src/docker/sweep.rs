@@ -1,6 +1,7 @@
 //! Takes away what an Isolde that was killed has left in the Engine.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{ListContainersOptionsBuilder, ListImagesOptionsBuilder};
@@ -38,6 +39,9 @@ pub(super) fn sweep() -> Result<Swept, BackendError> {
             swept.stayed.extend(place::stop_slice(&hierarchy, &place::slice_name(&id)));
         }
     }
+    if engine.facts().driver == CgroupDriver::Systemd {
+        sweep_slices(&mut swept)?;
+    }
     for id in images(&engine)? {
         match image::remove(&engine, &id) {
             Ok(()) => swept.removed.push(Leak::new("image", id)),
@@ -45,6 +49,22 @@ pub(super) fn sweep() -> Result<Swept, BackendError> {
         }
     }
     Ok(swept)
+}
+
+/// Slices of dead owners whose containers somebody else has removed.
+fn sweep_slices(swept: &mut Swept) -> Result<(), BackendError> {
+    let hierarchy = cgroup::host_hierarchy()?;
+    let mut slices = hierarchy.children("");
+    slices.retain(|name| {
+        place::slice_owner(name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists())
+    });
+    for slice in slices {
+        match place::stop_slice(&hierarchy, &slice) {
+            None => swept.removed.push(Leak::new("slice", slice)),
+            Some(leak) => swept.stayed.push(leak),
+        }
+    }
+    Ok(())
 }
 
 fn marked() -> HashMap<String, Vec<String>> {
