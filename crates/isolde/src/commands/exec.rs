@@ -75,8 +75,8 @@ fn check(arguments: &ExecArguments, resources: &Resources) -> anyhow::Result<()>
     host::check_resources(resources, &host::facts_without_kvm()).exit_with(Exit::Usage)
 }
 
-/// Finds the command on this host and puts it into the root file system, at
-/// the same place.
+/// Finds the command on this host and puts it into the root file system, as
+/// /bin/NAME.
 fn bring(provisions: &mut Provisions, command: &[String]) -> anyhow::Result<ExecJob> {
     let name = command.first().context("the command is empty")?;
     let program = find(name)?;
