@@ -37,7 +37,7 @@ pub(crate) enum Command {
     /// Run an application in every environment and compare what that costs
     Run(RunArguments),
     /// Say what `run` would do with the same arguments, as a plan file
-    Plan(PlanArguments),
+    Plan(PlanCommandArguments),
     /// Run a static command in a sandbox
     Exec(ExecArguments),
     /// Show the results of a run again
@@ -123,6 +123,14 @@ pub(crate) struct PlanArguments {
     /// about the speed of this device
     #[arg(long)]
     pub(crate) include_emulated: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanCommandArguments {
+    #[command(flatten)]
+    pub(crate) plan: PlanArguments,
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

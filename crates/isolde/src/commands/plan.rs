@@ -2,27 +2,42 @@
 
 use std::process::ExitCode;
 
-use isolde_model::Plan;
+use isolde_model::{Plan, SCHEMA_VERSION, Trial};
 use isolde_runner::{host, schedule};
+use serde::Serialize;
 
-use crate::args::PlanArguments;
-use crate::output::{print, talk};
+use crate::args::{Format, PlanCommandArguments};
+use crate::output::{print, print_json, talk};
 use crate::resolve;
 
-/// Prints the resolved plan as a plan file, and its extent as talk.
-pub(crate) fn run(arguments: &PlanArguments) -> anyhow::Result<ExitCode> {
+#[derive(Serialize)]
+struct Outlook<'a> {
+    schema: u32,
+    plan: &'a Plan,
+    /// In the order in which they would be run.
+    trials: Vec<Trial>,
+}
+
+/// Prints the resolved plan as a plan file, and its extent as talk; as JSON,
+/// with every trial in its order.
+pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> {
+    let PlanCommandArguments { plan: arguments, output } = arguments;
     let provisions = resolve::provisions()?;
     let from_file = resolve::plan_file(arguments)?;
     let wanted = resolve::wanted(arguments, from_file.as_ref());
     let probed = resolve::probe(&wanted, &provisions)?;
     let plan = resolve::plan(arguments, from_file, &probed, &host::facts())?;
-    print(&toml::to_string(&plan)?)?;
-    talk(&extent(&plan));
+    let trials = schedule(&plan);
+    let extent = extent(&plan, trials.len());
+    match output.format {
+        Format::Text => print(&toml::to_string(&plan)?)?,
+        Format::Json => print_json(&Outlook { schema: SCHEMA_VERSION, plan: &plan, trials })?,
+    }
+    talk(&extent);
     Ok(ExitCode::SUCCESS)
 }
 
-fn extent(plan: &Plan) -> String {
-    let trials = schedule(plan).len();
+fn extent(plan: &Plan, trials: usize) -> String {
     let blocks = plan.launches;
     match plan.budget {
         Some(budget) => {
