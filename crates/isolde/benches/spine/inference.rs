@@ -65,7 +65,7 @@ fn summarise(nanoseconds: &[f64]) -> anyhow::Result<f64> {
 }
 
 /// The bare process: prints the nanoseconds of each steady inference.
-pub(crate) fn run_bare(_: &[String]) -> anyhow::Result<()> {
+pub(crate) fn run_bare() -> anyhow::Result<()> {
     let description = isolde_apps::find(APPLICATION).context("no such application")?;
     let inputs = u32::try_from((description.expected_labels)().len())?;
     let threads = Threads::new(1);

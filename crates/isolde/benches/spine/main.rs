@@ -64,7 +64,7 @@ const COMPARISONS: [Comparison; 4] = [
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match arguments.as_slice() {
-        [word, rest @ ..] if word == inference::BARE => inference::run_bare(rest),
+        [word] if word == inference::BARE => inference::run_bare(),
         words => run(words),
     };
     match result {
@@ -79,7 +79,7 @@ fn main() -> ExitCode {
 fn run(words: &[String]) -> anyhow::Result<()> {
     let (names, rounds) = parse(words)?;
     for comparison in &COMPARISONS {
-        if !names.is_empty() && !names.iter().any(|name| *name == comparison.name) {
+        if !names.is_empty() && !names.contains(&comparison.name) {
             continue;
         }
         let rounds = rounds.unwrap_or(comparison.rounds);

@@ -88,16 +88,17 @@ impl HostCpu {
 pub(crate) fn table(sides: &[Side]) -> anyhow::Result<String> {
     let [reference, others @ ..] = sides else { return Ok(String::new()) };
     let mut text = String::new();
+    let [_, base, _] = quartiles(&reference.seconds)?;
+    let (unit, factor) = if base < 1e-3 { ("µs", 1e6) } else { ("ms", 1e3) };
     for side in sides {
-        let [low, median, high] = quartiles(&side.seconds)?.map(|seconds| seconds * 1e3);
+        let [low, median, high] = quartiles(&side.seconds)?.map(|seconds| seconds * factor);
         writeln!(
             text,
-            "  {:<26} {median:>9.3} ms  ({low:.3} to {high:.3})  host busy {} %",
+            "  {:<33} {median:>8.2} {unit}  ({low:.2} to {high:.2})  host busy {} %",
             side.name,
             side.host.percent()
         )?;
     }
-    let [_, base, _] = quartiles(&reference.seconds)?;
     for side in others {
         let [_, median, _] = quartiles(&side.seconds)?;
         let pairs = side.seconds.iter().zip(&reference.seconds);
@@ -105,7 +106,7 @@ pub(crate) fn table(sides: &[Side]) -> anyhow::Result<String> {
         let [low, middle, high] = quartiles(&ratios)?;
         writeln!(
             text,
-            "  ratio of {:<17} {:>9.3}  in pairs {middle:.3} ({low:.3} to {high:.3}), {} rounds",
+            "  ratio of {:<24} {:>8.3}     in pairs {middle:.3} ({low:.3} to {high:.3}), {} rounds",
             side.name,
             median / base,
             ratios.len()
