@@ -262,7 +262,8 @@ pub fn remove_stale(
 /// Whether cgroups can be made, tried by making one.
 pub(crate) fn check_permission() -> Result<Version, Missing> {
     let hierarchy = host_hierarchy().map_err(|error| missing(&error))?;
-    let name = format!("isolde/probe-{}", std::process::id());
+    // Named as a run's, so that cleaning finds it should this program be killed now.
+    let name = format!("isolde/{}-probe", std::process::id());
     let cgroup = Cgroup::create(&hierarchy, &name, &[0]).map_err(|error| missing(&error))?;
     match cgroup.remove().first() {
         None => Ok(hierarchy.version()),
