@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use isolde_backends::cgroup::{Cgroup, Hierarchy, host_hierarchy};
 use isolde_backends::{Backend, BackendError, GuestKernel, RootForm, SandboxSpec};
 use isolde_image::{HostKernel, ImageError, RootTree, Store, choose_kernel};
-use isolde_model::{Missing, Readiness, Resources};
+use isolde_model::{Leak, Missing, Readiness, Resources};
 use tempfile::TempDir;
 
 use crate::RunError;
@@ -217,6 +217,17 @@ impl Workplace {
             cpus: self.resources.cpus,
             memory_bytes: self.resources.memory.bytes(),
             kernel: kernel.clone(),
+        }
+    }
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        // Not left to the last handle of it: the thread that hears of Ctrl-C may
+        // hold one of a sandbox's cgroup, and ends with the program, undropped.
+        let leaks = self.cgroup.get().map(Cgroup::remove).unwrap_or_default();
+        for Leak { what, detail } in leaks {
+            tracing::warn!("left behind: {what}: {detail}; `isolde clean` removes it");
         }
     }
 }
