@@ -62,7 +62,7 @@ pub(super) fn qemu(
         // Nothing but what follows: no network, no graphics, no file of the host's.
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none"])
         .args(["-machine", machine.kind])
-        .args(accelerator.arguments(cpus))
+        .args(accelerator.arguments())
         .args(["-smp", &cpus.to_string()])
         .args(["-m", &format!("{}M", spec.memory.whole_mebibytes())])
         .arg("-no-reboot")
