@@ -160,6 +160,10 @@ pub struct SandboxSpec {
     pub root: PathBuf,
     /// SHA-256 of the root file system's content in hex; the same for every form.
     pub root_digest: String,
+    /// Whether the application may write to its root file system, everywhere
+    /// with the same effect: what it writes is its launch's own and goes with it.
+    /// Otherwise only `/tmp` and `/run` can be written to.
+    pub writable_root: bool,
     /// Kernel to boot, where the back end needs one.
     pub kernel: Option<GuestKernel>,
     /// CPUs of the host that the sandbox runs on; their number is the number of vCPUs.

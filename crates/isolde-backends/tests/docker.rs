@@ -103,6 +103,7 @@ impl Bench {
         SandboxSpec {
             root: self.root(),
             root_digest: self.digest.clone(),
+            writable_root: false,
             kernel: None,
             cpus: vec![0],
             memory: MEMORY,

@@ -112,6 +112,7 @@ impl Bench {
             id,
             root: self.root.clone(),
             root_digest: self.digest.clone(),
+            writable_root: false,
             kernel: Some(self.kernel.clone()),
             cpus,
             memory: ByteSize::mebibytes(192),

@@ -32,6 +32,7 @@ fn plan() -> Plan {
         budget: None,
         resources: Resources { cpus: 2, memory: ByteSize::mebibytes(256), threads: 1 },
         deadlines: Deadlines::default(),
+        sources: std::collections::BTreeMap::new(),
     }
 }
 

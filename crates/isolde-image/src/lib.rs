@@ -11,6 +11,7 @@ mod ext4;
 mod fetch;
 mod forms;
 mod hashes;
+mod image;
 mod initramfs;
 mod kernel;
 mod modules;
@@ -20,6 +21,7 @@ mod tree;
 
 pub use error::ImageError;
 pub use fetch::fetch_package_kernel;
+pub use image::{Image, ImageConfig};
 pub use kernel::{HostKernel, choose_kernel, find_kernels};
 pub use store::Store;
 pub use tree::RootTree;

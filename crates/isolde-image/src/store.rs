@@ -12,7 +12,8 @@ use std::time::UNIX_EPOCH;
 use crate::{HostKernel, ImageError, RootTree, ext4, forms, initramfs};
 
 /// Folder names, one per kind of thing kept.
-const KINDS: [&str; 6] = ["trees", "ext4", "tar", "initramfs", "kernels", Store::HASHES];
+const KINDS: [&str; 8] =
+    ["trees", "ext4", "tar", "initramfs", "kernels", Store::HASHES, Store::IMAGES, Store::LAYERS];
 
 /// A cache folder, keyed by digest.
 #[derive(Debug, Clone)]
@@ -122,6 +123,10 @@ impl Store {
 
     /// Kind of the hashes of files outside.
     pub(crate) const HASHES: &str = "hashes";
+    /// Kind of the records of images.
+    pub(crate) const IMAGES: &str = "images";
+    /// Kind of the layers of images: uncompressed tar archives, named by digest.
+    pub(crate) const LAYERS: &str = "layers";
 
     pub(crate) fn place(&self, kind: &str, name: &str) -> PathBuf {
         self.root.join(kind).join(name)
@@ -153,6 +158,20 @@ impl Store {
             Err(_) if place.exists() => Ok(place),
             Err(error) => Err(ImageError::file("make", place, error)),
         }
+    }
+
+    /// Makes the file `name` anew in one step, whether it is there or not.
+    pub(crate) fn replace(
+        &self,
+        kind: &str,
+        name: &str,
+        make: impl FnOnce(&Path) -> Result<(), ImageError>,
+    ) -> Result<(), ImageError> {
+        let place = self.place(kind, name);
+        let half = HalfMade::new(&self.root.join(kind));
+        make(&half.0)?;
+        seal(&half.0).map_err(|error| ImageError::file("write", &half.0, error))?;
+        fs::rename(&half.0, &place).map_err(|error| ImageError::file("make", place, error))
     }
 }
 

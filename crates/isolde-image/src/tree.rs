@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::{ImageError, Store, hashes};
+use crate::{Image, ImageError, Store, hashes};
 
 /// Empty folders of every tree, to mount on or to write to. `/root` is not
 /// among them: nothing needs it.
@@ -24,6 +24,8 @@ const AGENT: &str = "isolde";
 /// hashed when they are added and checked when they are copied.
 #[derive(Debug, Clone)]
 pub struct RootTree {
+    /// Layers of the image below everything else, the lowest first.
+    layers: Vec<String>,
     /// By path relative to the root, so parents come before their children.
     entries: BTreeMap<PathBuf, Entry>,
     /// Remembers hashes.
@@ -53,13 +55,22 @@ impl RootTree {
         Self::make(agent, Some(store.clone()))
     }
 
+    /// The tree of `image`, with the agent and the folders to mount on above it.
+    ///
+    /// # Errors
+    /// That the executable cannot be read.
+    pub fn of_image(agent: &Path, image: &Image, store: &Store) -> Result<Self, ImageError> {
+        let tree = Self::make(agent, Some(store.clone()))?;
+        Ok(Self { layers: image.layers.clone(), ..tree })
+    }
+
     fn make(agent: &Path, store: Option<Store>) -> Result<Self, ImageError> {
         let mut entries: BTreeMap<PathBuf, Entry> = FOLDERS
             .iter()
             .map(|&(name, mode)| (PathBuf::from(name), Entry::Folder { mode }))
             .collect();
         entries.insert(AGENT.into(), file_entry(agent, Some(0o755), store.as_ref())?);
-        Ok(Self { entries, store })
+        Ok(Self { layers: Vec::new(), entries, store })
     }
 
     /// Brings the host's file `source` along as `destination`, an absolute path

@@ -10,6 +10,7 @@ mod plan;
 mod reading;
 mod record;
 mod size;
+mod source;
 
 pub use environment::{EnvironmentName, Missing, Readiness, Ready};
 pub use event::Event;
@@ -23,6 +24,9 @@ pub use record::{
     TrialRecord,
 };
 pub use size::{ByteSize, Span, UnitError};
+pub use source::{
+    FileSource, ImageSource, ModelSource, ProgramSource, ReadySign, ReadySignError, Source,
+};
 
 /// Version of everything that is written to a bundle or printed as JSON.
 /// Fields may be added under the same number; a change of meaning raises it.

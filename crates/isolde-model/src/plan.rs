@@ -1,12 +1,13 @@
 //! What a run is asked to do.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteSize, EnvironmentName, Span};
+use crate::{ByteSize, EnvironmentName, Source, Span};
 
 /// A resolved plan: with the program's version and the host it determines a run,
 /// down to the order of its trials.
@@ -40,6 +41,10 @@ pub struct Plan {
     pub resources: Resources,
     /// How long each part of a launch may take.
     pub deadlines: Deadlines,
+    /// The applications among them that the user brings, by name; the others
+    /// are Isolde's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, Source>,
 }
 
 /// What every sandbox gets, the same in each environment.
@@ -230,6 +235,7 @@ mod tests {
             budget: None,
             resources: Resources { cpus: 2, memory: ByteSize::mebibytes(256), threads: 1 },
             deadlines: Deadlines::default(),
+            sources: BTreeMap::new(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use isolde_backends::cgroup::{Cgroup, Hierarchy, host_hierarchy};
 use isolde_backends::{Backend, BackendError, GuestKernel, RootForm, SandboxSpec};
-use isolde_image::{HostKernel, ImageError, RootTree, Store, choose_kernel};
+use isolde_image::{HostKernel, Image, ImageError, RootTree, Store, choose_kernel};
 use isolde_model::{Leak, Missing, Readiness, Resources};
 use tempfile::TempDir;
 
@@ -21,6 +21,8 @@ use crate::host::allowed_cpus;
 pub struct Provisions {
     store: Store,
     tree: RootTree,
+    /// Whether the application may write to its root file system.
+    writable_root: bool,
     kernel: Option<HostKernel>,
 }
 
@@ -32,7 +34,23 @@ impl Provisions {
     /// That the executable cannot be read.
     pub fn new(store: Store, agent: &Path) -> Result<Self, ImageError> {
         let tree = RootTree::with_store(agent, &store)?;
-        Ok(Self { store, tree, kernel: None })
+        Ok(Self { store, tree, writable_root: false, kernel: None })
+    }
+
+    /// The root file system of `image` with `agent` in it, made in `store`.
+    /// Applications may write to it.
+    ///
+    /// # Errors
+    /// That the executable or the image cannot be read.
+    pub fn of_image(store: Store, agent: &Path, image: &Image) -> Result<Self, ImageError> {
+        let tree = RootTree::of_image(agent, image, &store)?;
+        Ok(Self { store, tree, writable_root: true, kernel: None })
+    }
+
+    /// The cache that everything is made in.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Brings a file of the host along as `destination` (absolute).
@@ -91,6 +109,7 @@ impl Provisions {
         Ok(Prepared {
             root,
             root_digest,
+            writable_root: self.writable_root,
             emulated: backend.probe().is_emulated(),
             kernel: match backend.needs_kernel() {
                 true => Some(self.kernel().map_err(failed)?),
@@ -105,6 +124,7 @@ impl Provisions {
 pub struct Prepared {
     root: PathBuf,
     root_digest: String,
+    writable_root: bool,
     kernel: Option<GuestKernel>,
     emulated: bool,
 }
@@ -175,6 +195,7 @@ impl Workplace {
             id,
             root: prepared.root.clone(),
             root_digest: prepared.root_digest.clone(),
+            writable_root: prepared.writable_root,
             kernel: prepared.kernel.clone(),
             cpus: self.cpus.clone(),
             memory: self.resources.memory,

@@ -40,6 +40,7 @@ pub(crate) fn plan(environments: &[&str], launches: u32) -> Plan {
             job: Span(Duration::from_millis(400)),
             exit: Span(Duration::from_millis(400)),
         },
+        sources: BTreeMap::new(),
     }
 }
 

@@ -232,6 +232,7 @@ fn preset(preset: Preset, facts: &HostFacts) -> anyhow::Result<Plan> {
             threads: 1,
         },
         deadlines: Deadlines::default(),
+        sources: std::collections::BTreeMap::new(),
     })
 }
 

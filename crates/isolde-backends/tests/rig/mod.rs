@@ -117,6 +117,7 @@ impl Rig {
             id: format!("{}-{launch}", &self.name[..self.name.len().min(30)]),
             root: self.root(),
             root_digest: String::new(),
+            writable_root: false,
             kernel: None,
             cpus: vec![0],
             memory: self.memory,

@@ -116,6 +116,7 @@ impl Run {
             budget: None,
             resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1 },
             deadlines: Deadlines::default(),
+            sources: std::collections::BTreeMap::new(),
         }
     }
 

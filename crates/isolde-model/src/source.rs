@@ -1,0 +1,159 @@
+//! Applications that the user brings.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Where an application comes from that Isolde does not bring itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Source {
+    /// A program: an image's, or a command of the host with files brought along.
+    Program(ProgramSource),
+    /// An ONNX model with inputs, run by the agent itself.
+    Model(ModelSource),
+}
+
+/// A program that follows the application contract, or any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramSource {
+    /// The image that is its root file system; `None` for a nearly empty one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageSource>,
+    /// The command; empty for the image's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Files of the host that are brought along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSource>,
+    /// What tells the end of its cold start.
+    #[serde(default)]
+    pub ready: ReadySign,
+    /// Inferences after which it is ended, warm-up not counted; `None` for a
+    /// program that ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inferences: Option<u32>,
+}
+
+/// An image as it was named and as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageSource {
+    /// What the user wrote.
+    pub reference: String,
+    /// The image's id: SHA-256 in hex of its configuration, which names its layers.
+    pub id: String,
+}
+
+/// A file of the host and its place in the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSource {
+    /// Path on the host.
+    pub path: String,
+    /// Absolute path in the sandbox.
+    pub destination: String,
+}
+
+/// What tells the end of a program's cold start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ReadySign {
+    /// The contract's readiness line, or the first inference where there is none.
+    #[default]
+    Line,
+    /// A TCP port of the sandbox's loopback that accepts a connection.
+    Tcp(u16),
+    /// An HTTP answer with a status below 400 from the sandbox's loopback.
+    Http {
+        /// The port.
+        port: u16,
+        /// The path, with its slash.
+        path: String,
+    },
+}
+
+/// A readiness sign that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no readiness sign: write `line`, `tcp:PORT` or `http:PORT/PATH`")]
+pub struct ReadySignError(String);
+
+impl FromStr for ReadySign {
+    type Err = ReadySignError;
+
+    fn from_str(text: &str) -> Result<Self, ReadySignError> {
+        let wrong = || ReadySignError(text.to_owned());
+        let port = |digits: &str| match digits.parse() {
+            Ok(0) | Err(_) => Err(wrong()),
+            Ok(port) => Ok(port),
+        };
+        match text.split_once(':') {
+            None if text == "line" => Ok(Self::Line),
+            Some(("tcp", digits)) => Ok(Self::Tcp(port(digits)?)),
+            Some(("http", rest)) => {
+                let (digits, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                if path.chars().any(|c| c.is_control() || c == ' ') {
+                    return Err(wrong());
+                }
+                let path = if path.is_empty() { "/" } else { path };
+                Ok(Self::Http { port: port(digits)?, path: path.to_owned() })
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for ReadySign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line => f.pad("line"),
+            Self::Tcp(port) => write!(f, "tcp:{port}"),
+            Self::Http { port, path } => write!(f, "http:{port}{path}"),
+        }
+    }
+}
+
+impl TryFrom<String> for ReadySign {
+    type Error = ReadySignError;
+
+    fn try_from(text: String) -> Result<Self, ReadySignError> {
+        text.parse()
+    }
+}
+
+impl From<ReadySign> for String {
+    fn from(sign: ReadySign) -> Self {
+        sign.to_string()
+    }
+}
+
+/// An ONNX model of the user's and a folder of its inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSource {
+    /// Path of the ONNX file on the host.
+    pub model: String,
+    /// SHA-256 of that file, in hex.
+    pub digest: String,
+    /// Path of the folder with inputs on the host.
+    pub inputs: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_signs_survive_their_text() {
+        for text in ["line", "tcp:8080", "http:80/", "http:8000/health?x=1"] {
+            assert_eq!(text.parse::<ReadySign>().unwrap().to_string(), text);
+        }
+        let bare = ReadySign::Http { port: 80, path: "/".into() };
+        assert_eq!("http:80".parse::<ReadySign>(), Ok(bare));
+        for text in ["", "tcp", "tcp:0", "tcp:65536", "http:80/a b", "udp:1", "https:1/"] {
+            assert!(text.parse::<ReadySign>().is_err(), "{text}");
+        }
+    }
+}
