@@ -27,6 +27,24 @@ pub enum ImageError {
         /// Why not.
         reason: &'static str,
     },
+    /// A layer of an image that cannot be used.
+    #[error("layer {place}: {reason}")]
+    Layer {
+        /// Start of the layer's digest, and the entry that is wrong.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file of an image that a form cannot hold.
+    #[error("{} cannot be put into {form}: {reason}", path.display())]
+    Unfit {
+        /// Path in the image.
+        path: PathBuf,
+        /// The form.
+        form: &'static str,
+        /// Why not.
+        reason: String,
+    },
     /// A file changed between its hashing and its copying.
     #[error("{} changed while it was copied: try again", path.display())]
     Changed {

@@ -4,6 +4,7 @@
 //!
 //! Everything made is kept in a [`Store`], a cache folder keyed by digest.
 
+mod contents;
 mod cpio;
 mod decompress;
 mod error;
@@ -14,6 +15,8 @@ mod hashes;
 mod image;
 mod initramfs;
 mod kernel;
+mod layer;
+mod merged;
 mod modules;
 mod store;
 mod tool;

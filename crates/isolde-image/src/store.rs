@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
+use crate::merged::merge;
 use crate::{HostKernel, ImageError, RootTree, ext4, forms, initramfs};
 
 /// Folder names, one per kind of thing kept.
@@ -66,16 +67,22 @@ impl Store {
             let away = HalfMade::new(&self.root.join("trees"));
             let _ = fs::rename(&place, &away.0);
         }
-        self.keep("trees", &name, |path| forms::write_directory(tree, path))
+        self.keep("trees", &name, |path| {
+            let (merged, layers) = merge(tree, self)?;
+            forms::write_directory(&merged, &layers, path)
+        })
     }
 
     /// The tree as an ext4 image without a journal, made without mounting.
     ///
     /// # Errors
-    /// What could not be read or written, or that `mke2fs` or `debugfs` is missing.
+    /// What could not be read or written.
     pub fn ext4(&self, tree: &RootTree) -> Result<PathBuf, ImageError> {
         let name = format!("{}.v{}.img", tree.digest(), ext4::VERSION);
-        self.keep("ext4", &name, |path| ext4::write(tree, &self.directory(tree)?, path))
+        self.keep("ext4", &name, |path| {
+            let (merged, layers) = merge(tree, self)?;
+            ext4::write(&merged, &layers, ext4::Room { bytes: tree.room_bytes() }, path)
+        })
     }
 
     /// The tree as a tar archive.
@@ -84,7 +91,10 @@ impl Store {
     /// What could not be read or written.
     pub fn tar(&self, tree: &RootTree) -> Result<PathBuf, ImageError> {
         let name = format!("{}.tar", tree.digest());
-        self.keep("tar", &name, |path| forms::write_tar(tree, path))
+        self.keep("tar", &name, |path| {
+            let (merged, layers) = merge(tree, self)?;
+            forms::write_tar(&merged, &layers, path)
+        })
     }
 
     /// The initramfs that starts the agent of the root file system in a full

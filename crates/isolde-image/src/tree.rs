@@ -28,9 +28,15 @@ pub struct RootTree {
     layers: Vec<String>,
     /// By path relative to the root, so parents come before their children.
     entries: BTreeMap<PathBuf, Entry>,
+    /// Free room of its images, for what an application writes.
+    room_bytes: u64,
     /// Remembers hashes.
     store: Option<Store>,
 }
+
+/// Enough for what an application writes in one launch. It costs no space until
+/// then.
+const ROOM_BYTES: u64 = 1 << 30;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Entry {
@@ -61,7 +67,13 @@ impl RootTree {
     /// That the executable cannot be read.
     pub fn of_image(agent: &Path, image: &Image, store: &Store) -> Result<Self, ImageError> {
         let tree = Self::make(agent, Some(store.clone()))?;
-        Ok(Self { layers: image.layers.clone(), ..tree })
+        Ok(Self { layers: image.layers.clone(), ..tree }.with_room())
+    }
+
+    /// The same with free room for what an application writes.
+    #[must_use]
+    pub fn with_room(self) -> Self {
+        Self { room_bytes: ROOM_BYTES, ..self }
     }
 
     fn make(agent: &Path, store: Option<Store>) -> Result<Self, ImageError> {
@@ -70,7 +82,7 @@ impl RootTree {
             .map(|&(name, mode)| (PathBuf::from(name), Entry::Folder { mode }))
             .collect();
         entries.insert(AGENT.into(), file_entry(agent, Some(0o755), store.as_ref())?);
-        Ok(Self { layers: Vec::new(), entries, store })
+        Ok(Self { layers: Vec::new(), entries, room_bytes: 0, store })
     }
 
     /// Brings the host's file `source` along as `destination`, an absolute path
@@ -107,14 +119,21 @@ impl RootTree {
     }
 
     /// SHA-256 in hex over the canonical listing: the text
-    /// `isolde root tree 1\n`, then for each entry in byte order of its path
-    /// one byte for the kind (`d`, `f`), the path's length as u64, the path,
-    /// the mode as u32, and for files the SHA-256 of the content; integers are
-    /// little-endian. Equal for every form of the tree.
+    /// `isolde root tree 2\n`, the number of layers as u64 and the hexadecimal
+    /// digest of each, the free room in bytes as u64, then for each entry that
+    /// lies above the layers, in byte order of its path, one byte for the kind
+    /// (`d`, `f`), the path's length as u64, the path, the mode as u32, and for
+    /// files the SHA-256 of the content; integers are little-endian. Equal for
+    /// every form of the tree.
     #[must_use]
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(b"isolde root tree 1\n");
+        hash.update(b"isolde root tree 2\n");
+        hash.update((self.layers.len() as u64).to_le_bytes());
+        for layer in &self.layers {
+            hash.update(layer);
+        }
+        hash.update(self.room_bytes.to_le_bytes());
         for (path, entry) in &self.entries {
             let path = path.as_os_str().as_bytes();
             let (kind, mode, content) = match entry {
@@ -130,19 +149,19 @@ impl RootTree {
         hex(&hash.finalize())
     }
 
+    /// Digests of the layers below, the lowest first.
+    pub(crate) fn layers(&self) -> &[String] {
+        &self.layers
+    }
+
+    /// Free room of its images, in bytes.
+    pub(crate) const fn room_bytes(&self) -> u64 {
+        self.room_bytes
+    }
+
     /// Entries, parents first.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Path, &Entry)> {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
-    }
-
-    /// Bytes of all files and number of all entries.
-    pub(crate) fn size(&self) -> (u64, u64) {
-        let rounded = |bytes: u64| bytes.next_multiple_of(4096);
-        let bytes = self.entries.values().map(|entry| match entry {
-            Entry::Folder { .. } => 4096,
-            Entry::File { bytes, .. } => rounded(*bytes),
-        });
-        (bytes.sum(), self.entries.len() as u64)
     }
 }
 
