@@ -121,8 +121,8 @@ impl Writer<'_> {
             records.push(("path", name));
         }
         let Attributes { mtime_s, mtime_ns, xattrs, .. } = attributes;
-        if *mtime_ns > 0 && *mtime_s >= 0 {
-            records.push(("mtime", format!("{mtime_s}.{mtime_ns:09}").into_bytes()));
+        if *mtime_ns > 0 || *mtime_s < 0 {
+            records.push(("mtime", time_record(*mtime_s, *mtime_ns).into_bytes()));
         }
         let xattrs = xattrs.iter().filter_map(|xattr| {
             let name = std::str::from_utf8(&xattr.name).ok()?;
@@ -136,6 +136,14 @@ impl Writer<'_> {
         }
         header.set_cksum();
         self.archive.get_mut().write_all(header.as_bytes()).map_err(failed)
+    }
+}
+
+/// Seconds with a fraction. Before 1970 the fraction counts downwards.
+fn time_record(seconds: i64, nanoseconds: u32) -> String {
+    match (seconds, nanoseconds) {
+        (..0, 1..) => format!("-{}.{:09}", -(seconds + 1), 1_000_000_000 - nanoseconds),
+        _ => format!("{seconds}.{nanoseconds:09}"),
     }
 }
 
@@ -153,12 +161,13 @@ fn link_records(header: &mut Header, target: &[u8]) -> Records {
 }
 
 fn header(kind: EntryType, attributes: &Attributes) -> Header {
-    let mut header = Header::new_gnu();
+    // Not GNU's kind: with that, GNU tar knows no sparse files of format 1.0.
+    let mut header = Header::new_ustar();
     header.set_entry_type(kind);
     header.set_mode(u32::from(attributes.mode));
     header.set_uid(u64::from(attributes.uid));
     header.set_gid(u64::from(attributes.gid));
-    // Few archives can tell times before 1970, and no reader needs them.
+    // Times before 1970 are told in a record.
     header.set_mtime(attributes.mtime_s.max(0).unsigned_abs());
     header.set_size(0);
     header
