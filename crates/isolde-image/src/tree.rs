@@ -130,6 +130,11 @@ impl RootTree {
         hex(&hash.finalize())
     }
 
+    /// Layers of the image below everything else, the lowest first.
+    pub(crate) fn layers(&self) -> &[String] {
+        &self.layers
+    }
+
     /// Entries, parents first.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&Path, &Entry)> {
         self.entries.iter().map(|(path, entry)| (path.as_path(), entry))
