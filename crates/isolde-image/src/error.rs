@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::IntakeError;
+
 /// What could not be made, found or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
@@ -97,6 +99,9 @@ pub enum ImageError {
         /// Names that were asked for.
         tried: String,
     },
+    /// An image could not be taken in.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
 }
 
 impl ImageError {

@@ -14,6 +14,7 @@ mod forms;
 mod hashes;
 mod image;
 mod initramfs;
+mod intake;
 mod kernel;
 mod layer;
 mod merged;
@@ -21,10 +22,15 @@ mod modules;
 mod store;
 mod tool;
 mod tree;
+mod upkeep;
 
 pub use error::ImageError;
 pub use fetch::fetch_package_kernel;
 pub use image::{Image, ImageConfig};
+pub use intake::{
+    ImageName, ImageOrigin, Intake, IntakeError, Limits, Platform, Progress, add_image, bring_image,
+};
 pub use kernel::{HostKernel, choose_kernel, find_kernels};
 pub use store::Store;
 pub use tree::RootTree;
+pub use upkeep::{Freed, Hold, Removed, Usage};

@@ -13,8 +13,17 @@ use crate::merged::merge;
 use crate::{HostKernel, ImageError, RootTree, ext4, forms, initramfs};
 
 /// Folder names, one per kind of thing kept.
-const KINDS: [&str; 8] =
-    ["trees", "ext4", "tar", "initramfs", "kernels", Store::HASHES, Store::IMAGES, Store::LAYERS];
+const KINDS: [&str; 9] = [
+    "trees",
+    "ext4",
+    "tar",
+    "initramfs",
+    "kernels",
+    Store::FORMS,
+    Store::HASHES,
+    Store::IMAGES,
+    Store::LAYERS,
+];
 
 /// A cache folder, keyed by digest.
 #[derive(Debug, Clone)]
@@ -59,6 +68,7 @@ impl Store {
     /// What could not be read or written.
     pub fn directory(&self, tree: &RootTree) -> Result<PathBuf, ImageError> {
         let name = tree.digest();
+        self.note_form(tree)?;
         let place = self.place("trees", &name);
         if place.exists() && !forms::is_intact(tree, &place) {
             tracing::warn!(path = %place.display(), "a cached root tree was changed; making it again");
@@ -79,6 +89,7 @@ impl Store {
     /// What could not be read or written.
     pub fn ext4(&self, tree: &RootTree) -> Result<PathBuf, ImageError> {
         let name = format!("{}.v{}.img", tree.digest(), ext4::VERSION);
+        self.note_form(tree)?;
         self.keep("ext4", &name, |path| {
             let (merged, layers) = merge(tree, self)?;
             ext4::write(&merged, &layers, ext4::Room { bytes: tree.room_bytes() }, path)
@@ -91,6 +102,7 @@ impl Store {
     /// What could not be read or written.
     pub fn tar(&self, tree: &RootTree) -> Result<PathBuf, ImageError> {
         let name = format!("{}.tar", tree.digest());
+        self.note_form(tree)?;
         self.keep("tar", &name, |path| {
             let (merged, layers) = merge(tree, self)?;
             forms::write_tar(&merged, &layers, path)
@@ -131,12 +143,24 @@ impl Store {
         Ok(freed)
     }
 
+    /// Kind of the notes of which layers a form was made of.
+    pub(crate) const FORMS: &str = "forms";
     /// Kind of the hashes of files outside.
     pub(crate) const HASHES: &str = "hashes";
     /// Kind of the records of images.
     pub(crate) const IMAGES: &str = "images";
     /// Kind of the layers of images: uncompressed tar archives, named by digest.
     pub(crate) const LAYERS: &str = "layers";
+
+    /// The cache folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path beside the things of `kind` for something that is being made.
+    pub(crate) fn half_made(&self, kind: &str) -> HalfMade {
+        HalfMade::new(&self.root.join(kind))
+    }
 
     pub(crate) fn place(&self, kind: &str, name: &str) -> PathBuf {
         self.root.join(kind).join(name)
@@ -198,9 +222,10 @@ fn seal(path: &Path) -> io::Result<()> {
 }
 
 /// A path for something being made; what lies there is removed on drop.
-struct HalfMade(PathBuf);
+pub(crate) struct HalfMade(PathBuf);
 
-const HALF_MADE: &str = ".half-made-";
+/// How the names of such things begin.
+pub(crate) const HALF_MADE: &str = ".half-made-";
 
 impl HalfMade {
     fn new(folder: &Path) -> Self {
@@ -209,6 +234,11 @@ impl HalfMade {
         let born = start_time(pid).unwrap_or(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self(folder.join(format!("{HALF_MADE}{pid}-{born}-{count}")))
+    }
+
+    /// Where it is being made.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
     }
 }
 
@@ -241,11 +271,11 @@ fn start_time(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     let result = match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),
@@ -258,7 +288,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Bytes on disk of a file or of everything in a folder.
-fn disk_usage(path: &Path) -> u64 {
+pub(crate) fn disk_usage(path: &Path) -> u64 {
     let Ok(metadata) = fs::symlink_metadata(path) else { return 0 };
     let below = if metadata.is_dir() {
         entries(path).iter().map(|entry| disk_usage(entry)).sum()

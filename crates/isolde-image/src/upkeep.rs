@@ -1,0 +1,273 @@
+//! What the cache holds and who uses it; taking images away again, and what no
+//! image needs any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::store::{disk_usage, entries, remove};
+use crate::{Image, ImageError, IntakeError, RootTree, Store};
+
+/// How long somebody who wants to use the cache waits for a clean-up to end.
+const CLEANUP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Pause between two looks at a lock.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Kinds of what is made of images and can be made again.
+const FORMS: [&str; 3] = ["trees", "ext4", "tar"];
+
+/// Keeps everything in the cache from being taken away while it is used. Any
+/// number of processes may hold it at a time; [`Store::prune`] waits for none of
+/// them and refuses. It ends with its holder, however that ends.
+#[derive(Debug)]
+pub struct Hold(#[expect(dead_code, reason = "its lock is released when it is closed")] File);
+
+/// What is in the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Each form that was made of a known image: the image's layers, the kind of
+    /// form, and its bytes on disk.
+    pub forms: Vec<(Vec<String>, &'static str, u64)>,
+    /// Bytes on disk of the whole cache.
+    pub bytes: u64,
+}
+
+/// What was taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Images.
+    pub images: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Forms: directories, disk images, archives.
+    pub forms: usize,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// What became of images that were to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removed {
+    /// The images.
+    pub images: Vec<Image>,
+    /// What went with them; `None` where another process uses the cache, so
+    /// that layers and forms stay until the next clean-up.
+    pub freed: Option<Freed>,
+}
+
+impl Store {
+    /// Keeps the cache's content until the guard is dropped. Whoever uses an
+    /// image, or a form of it, holds this from before it is found until it is
+    /// used no more.
+    ///
+    /// # Errors
+    /// That a clean-up takes too long, or that the lock cannot be opened.
+    pub fn hold(&self) -> Result<Hold, ImageError> {
+        let file = self.lock_file("lock")?;
+        self.acquire(&file, FlockOperation::NonBlockingLockShared, CLEANUP_PATIENCE)?;
+        Ok(Hold(file))
+    }
+
+    /// Alone with the cache, or the refusal that somebody uses it.
+    fn hold_alone(&self) -> Result<Hold, ImageError> {
+        let file = self.lock_file("lock")?;
+        self.acquire(&file, FlockOperation::NonBlockingLockExclusive, Duration::ZERO)?;
+        Ok(Hold(file))
+    }
+
+    /// Alone with the records of images, for the moment in which one is read
+    /// and written.
+    pub(crate) fn lock_records(&self) -> Result<Hold, ImageError> {
+        let file = self.lock_file("images.lock")?;
+        self.acquire(&file, FlockOperation::NonBlockingLockExclusive, CLEANUP_PATIENCE)?;
+        Ok(Hold(file))
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File, ImageError> {
+        let path = self.root().join(name);
+        File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| ImageError::file("open", path, error))
+    }
+
+    fn acquire(
+        &self,
+        file: &File,
+        operation: FlockOperation,
+        patience: Duration,
+    ) -> Result<(), ImageError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            match flock(file, operation) {
+                Ok(()) => return Ok(()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                    std::thread::sleep(LOOK);
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(IntakeError::InUse { path: self.root().to_owned() }.into());
+                }
+                Err(error) => return Err(ImageError::file("lock", self.root(), error)),
+            }
+        }
+    }
+
+    /// Notes which layers the forms of `tree` are made of, so that they can go
+    /// when the image goes.
+    pub(crate) fn note_form(&self, tree: &RootTree) -> Result<(), ImageError> {
+        if tree.layers().is_empty() {
+            return Ok(());
+        }
+        let text = tree.layers().join("\n");
+        self.keep(Self::FORMS, &tree.digest(), |path| {
+            fs::write(path, &text).map_err(|error| ImageError::file("write", path, error))
+        })
+        .map(|_| ())
+    }
+
+    /// What is in the cache, and what of it was made of which image.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        let notes = self.form_notes();
+        let mut forms = Vec::new();
+        for kind in FORMS {
+            for path in entries(&self.place(kind, "")) {
+                if let Some(layers) = notes.get(&tree_digest(&path)) {
+                    forms.push((layers.clone(), kind, disk_usage(&path)));
+                }
+            }
+        }
+        Usage { forms, bytes: disk_usage(self.root()) }
+    }
+
+    /// Layers by the digest of the tree that was made of them.
+    fn form_notes(&self) -> BTreeMap<String, Vec<String>> {
+        let notes = entries(&self.place(Self::FORMS, "")).into_iter();
+        let note = |path: PathBuf| {
+            let text = fs::read_to_string(&path).ok()?;
+            Some((tree_digest(&path), text.lines().map(str::to_owned).collect()))
+        };
+        notes.filter_map(note).collect()
+    }
+
+    /// Takes names, or images with all their names, out of the cache: a name of
+    /// several is all that goes, an id or the last name takes the image along.
+    /// Layers and forms that nothing else needs go too, unless another process
+    /// uses the cache.
+    ///
+    /// # Errors
+    /// A name or id that no image has, or what cannot be removed. Nothing is
+    /// removed unless all are found.
+    pub fn remove_images(&self, names_or_ids: &[String]) -> Result<Removed, ImageError> {
+        let lock = self.lock_records()?;
+        let mut images = BTreeMap::new();
+        for wanted in names_or_ids {
+            let Some(image) = self.find_image(wanted)? else {
+                let tried = "it is not in the cache; `isolde image list` shows what is";
+                return Err(
+                    IntakeError::NotFound { name: wanted.clone(), tried: tried.into() }.into()
+                );
+            };
+            let image: &mut Image = images.entry(image.id.clone()).or_insert(image);
+            let name = wanted.parse::<crate::ImageName>().map(|name| name.to_string());
+            let before = image.names.len();
+            image.names.retain(|other| !name.as_ref().is_ok_and(|name| name == other));
+            if image.names.len() == before {
+                // It was named by its id.
+                image.names.clear();
+            }
+        }
+        let mut removed = Vec::new();
+        for image in images.into_values() {
+            if image.names.is_empty() {
+                let path = self.place(Self::IMAGES, &format!("{}.json", image.id));
+                remove(&path).map_err(|error| ImageError::file("remove", &path, error))?;
+                removed.push(image);
+            } else {
+                self.keep_image(&image)?;
+            }
+        }
+        drop(lock);
+        let freed = match self.hold_alone() {
+            Ok(_hold) => Some(self.drop_unneeded(false)?),
+            Err(ImageError::Intake(IntakeError::InUse { .. })) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Removed { images: removed, freed })
+    }
+
+    /// Takes away the layers and forms that no image needs; with `all` also every
+    /// image and every form. What was left half-made goes when a store is
+    /// opened.
+    ///
+    /// # Errors
+    /// That another process uses the cache, or what cannot be removed.
+    pub fn prune(&self, all: bool) -> Result<Freed, ImageError> {
+        let _hold = self.hold_alone()?;
+        let _lock = self.lock_records()?;
+        let mut images = 0;
+        if all {
+            for path in entries(&self.place(Self::IMAGES, "")) {
+                images += usize::from(path.extension().is_some_and(|e| e == "json"));
+                remove(&path).map_err(|error| ImageError::file("remove", &path, error))?;
+            }
+        }
+        let freed = self.drop_unneeded(all)?;
+        Ok(Freed { images, ..freed })
+    }
+
+    fn drop_unneeded(&self, all_forms: bool) -> Result<Freed, ImageError> {
+        let images = self.images();
+        let layers: BTreeSet<&String> = images.iter().flat_map(|image| &image.layers).collect();
+        let stacks: BTreeSet<&Vec<String>> = images.iter().map(|image| &image.layers).collect();
+        let notes = self.form_notes();
+        let mut freed = Freed::default();
+        let mut take = |path: &Path, count: fn(&mut Freed) -> &mut usize| {
+            let bytes = disk_usage(path);
+            remove(path).map_err(|error| ImageError::file("remove", path, error))?;
+            *count(&mut freed) += 1;
+            freed.bytes += bytes;
+            Ok::<(), ImageError>(())
+        };
+        for path in entries(&self.place(Self::LAYERS, "")) {
+            if !is_half_made(&path) && !layers.contains(&file_name(&path)) {
+                take(&path, |freed| &mut freed.layers)?;
+            }
+        }
+        for path in FORMS.iter().flat_map(|kind| entries(&self.place(kind, ""))) {
+            let made_of = notes.get(&tree_digest(&path));
+            let unneeded = all_forms || made_of.is_some_and(|layers| !stacks.contains(layers));
+            if !is_half_made(&path) && unneeded {
+                take(&path, |freed| &mut freed.forms)?;
+            }
+        }
+        for (digest, layers) in &notes {
+            if all_forms || !stacks.contains(layers) {
+                let path = self.place(Self::FORMS, digest);
+                remove(&path).map_err(|error| ImageError::file("remove", &path, error))?;
+            }
+        }
+        Ok(freed)
+    }
+}
+
+/// What is being made: [`Store::open`] removes it when its maker is dead.
+fn is_half_made(path: &Path) -> bool {
+    file_name(path).starts_with(crate::store::HALF_MADE)
+}
+
+/// The digest of a tree by which a form of it is named, before any extension.
+fn tree_digest(path: &Path) -> String {
+    file_name(path).split('.').next().unwrap_or_default().to_owned()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
