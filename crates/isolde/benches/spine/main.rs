@@ -12,6 +12,7 @@ mod container;
 mod docker;
 mod ground;
 mod inference;
+#[path = "../turns.rs"]
 mod turns;
 mod vm;
 
