@@ -4,24 +4,21 @@
 //!
 //! Everything made is kept in a [`Store`], a cache folder keyed by digest.
 
-mod cpio;
-mod decompress;
 mod error;
 mod ext4;
-mod fetch;
 mod forms;
 mod hashes;
 mod image;
-mod initramfs;
 mod kernel;
-mod modules;
 mod store;
 mod tool;
 mod tree;
 
 pub use error::ImageError;
-pub use fetch::fetch_package_kernel;
 pub use image::{Image, ImageConfig};
-pub use kernel::{HostKernel, choose_kernel, find_kernels};
+pub use kernel::{
+    FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, Machine, add_kernel,
+    choose_kernel, fetch_package_kernel, find_kernels,
+};
 pub use store::Store;
 pub use tree::RootTree;
