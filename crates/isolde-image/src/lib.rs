@@ -17,8 +17,8 @@ mod tree;
 pub use error::ImageError;
 pub use image::{Image, ImageConfig};
 pub use kernel::{
-    FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, Machine, add_kernel,
-    choose_kernel, fetch_package_kernel, find_kernels,
+    FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, KernelSource, Machine, Watch,
+    add_kernel, build_kernel, choose_kernel, fetch_package_kernel, find_kernels,
 };
 pub use store::Store;
 pub use tree::RootTree;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::EnvironmentName;
+
 /// Forms of a kernel image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -59,4 +61,36 @@ impl fmt::Display for GuestNeeds {
         };
         write!(f, "virtio over {bus}, {line}")
     }
+}
+
+/// A guest kernel that is there, and what it is good for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelReport {
+    /// Its release; `None` for a file that is no kernel.
+    pub release: Option<String>,
+    /// The file with its image.
+    pub image: String,
+    /// Where it comes from, in words.
+    pub origin: String,
+    /// The machine that it runs on, as `uname -m` says.
+    pub machine: Option<String>,
+    /// Whether it brings modules; otherwise all its drivers are built in.
+    pub modular: bool,
+    /// The environments that boot a kernel, and whether they can boot this one.
+    pub environments: Vec<Bootable>,
+    /// Why it is the one that guests boot unless another is asked for.
+    pub default: Option<String>,
+    /// Why it is of no use at all.
+    pub problem: Option<String>,
+}
+
+/// Whether an environment can boot a kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bootable {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Its kind of machine, in words.
+    pub machine_type: String,
+    /// What the kernel lacks for it: nothing where it can be booted.
+    pub lacks: Vec<String>,
 }

@@ -60,8 +60,12 @@ pub(super) fn take(files: &[PathBuf], folder: &Path) -> Result<(), ImageError> {
         file.rewind().map_err(read)?;
         let before = taken.files();
         match &magic[..length] {
-            magic if magic == deb::MAGIC => deb::take(file, &mut taken),
-            magic if magic.starts_with(rpm::MAGIC) => rpm::take(file, &mut taken),
+            magic if magic == deb::MAGIC => {
+                deb::read(file, |name, content| taken.offer(name, content))
+            }
+            magic if magic.starts_with(rpm::MAGIC) => {
+                rpm::read(file, |name, content| taken.offer(name, content))
+            }
             _ => take_image(path, &mut taken)?,
         }
         .map_err(|reason| refuse(path, reason))?;

@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::taken::{MOST_READ, Taken};
+use super::taken::MOST_READ;
 use super::unpack;
 
 /// First bytes of an `ar` archive.
@@ -14,8 +14,14 @@ pub(super) const MAGIC: &[u8] = b"!<arch>\n";
 /// A path of the kernel's is at most as long (PATH_MAX).
 const MOST_NAME: u64 = 4096;
 
-/// Takes the kernel out of a package.
-pub(super) fn take(mut package: impl BufRead, taken: &mut Taken<'_>) -> Result<(), String> {
+/// Reads a stranger's package and gives each plain file with its name to `take`.
+///
+/// # Errors
+/// That it is none or damaged, or what `take` says.
+pub(super) fn read(
+    mut package: impl BufRead,
+    take: impl FnMut(&Path, &mut dyn Read) -> Result<(), String>,
+) -> Result<(), String> {
     let words = |error: std::io::Error| format!("it is cut off or damaged: {error}");
     package.read_exact(&mut [0; MAGIC.len()]).map_err(words)?;
     loop {
@@ -26,7 +32,7 @@ pub(super) fn take(mut package: impl BufRead, taken: &mut Taken<'_>) -> Result<(
         package.read_exact(&mut header).map_err(words)?;
         let (name, bytes) = member(&header).ok_or("its list of members is damaged")?;
         if name.starts_with("data.tar") {
-            return take_tar(package.take(bytes), taken);
+            return read_tar(package.take(bytes), take);
         }
         // Members begin at even places.
         let skip = bytes.next_multiple_of(2);
@@ -46,7 +52,10 @@ fn member(header: &[u8; 60]) -> Option<(&str, u64)> {
         .then_some((name, bytes))
 }
 
-fn take_tar(member: impl BufRead, taken: &mut Taken<'_>) -> Result<(), String> {
+fn read_tar(
+    member: impl BufRead,
+    mut take: impl FnMut(&Path, &mut dyn Read) -> Result<(), String>,
+) -> Result<(), String> {
     let words = |error: std::io::Error| format!("its files cannot be read: {error}");
     let mut archive = tar::Archive::new(unpack::reader(member)?.take(MOST_READ));
     let mut long_name = None;
@@ -62,7 +71,7 @@ fn take_tar(member: impl BufRead, taken: &mut Taken<'_>) -> Result<(), String> {
             }
             tar::EntryType::Regular | tar::EntryType::Continuous => {
                 let header = entry.header().path().map_err(words)?.into_owned();
-                taken.offer(&long_name.take().unwrap_or(header), &mut entry)?;
+                take(&long_name.take().unwrap_or(header), &mut entry)?;
             }
             _ => long_name = None,
         }

@@ -80,7 +80,7 @@ fn kernel_packages(folder: &Path) -> Result<Vec<String>, ImageError> {
 
 /// Names behind `Depends:` in the output of `apt-cache depends`; virtual ones,
 /// in angle brackets, are left out.
-fn dependencies(text: &str) -> Vec<String> {
+pub(super) fn dependencies(text: &str) -> Vec<String> {
     text.lines()
         .filter_map(|line| line.trim().trim_start_matches('|').strip_prefix("Depends:"))
         .map(str::trim)

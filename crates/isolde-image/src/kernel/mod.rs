@@ -3,6 +3,7 @@
 
 mod add;
 mod arm64;
+mod build;
 mod bzimage;
 mod choose;
 mod cpio;
@@ -29,6 +30,7 @@ use isolde_model::{GuestNeeds, KernelForm};
 
 use crate::{ImageError, Store};
 pub use add::add_kernel;
+pub use build::{KernelSource, Watch, build_kernel};
 pub use choose::choose_kernel;
 pub use error::KernelError;
 pub use fetch::fetch_package_kernel;

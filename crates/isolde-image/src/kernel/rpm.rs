@@ -5,8 +5,9 @@
 //! crate `rpm` brings parsers of all their tags and its own unpackers, unbounded.
 
 use std::io::{BufRead, Read};
+use std::path::Path;
 
-use super::taken::{MOST_READ, Taken};
+use super::taken::MOST_READ;
 use super::{cpio, unpack};
 
 /// First bytes of the lead.
@@ -14,15 +15,21 @@ pub(super) const MAGIC: &[u8] = &[0xed, 0xab, 0xee, 0xdb];
 
 const LEAD_BYTES: u64 = 96;
 
-/// Takes the kernel out of a package.
-pub(super) fn take(mut package: impl BufRead, taken: &mut Taken<'_>) -> Result<(), String> {
+/// Reads a stranger's package and gives each plain file with its name to `take`.
+///
+/// # Errors
+/// That it is none or damaged, or what `take` says.
+pub(super) fn read(
+    mut package: impl BufRead,
+    take: impl FnMut(&Path, &mut dyn Read) -> Result<(), String>,
+) -> Result<(), String> {
     skip(&mut package, LEAD_BYTES)?;
     let signature = header(&mut package)?;
     // The second header begins at a multiple of eight.
     skip(&mut package, signature.next_multiple_of(8) - signature)?;
     header(&mut package)?;
     let files = unpack::reader(package)?.take(MOST_READ);
-    cpio::read(files, |name, content| taken.offer(name, content))
+    cpio::read(files, take)
 }
 
 /// Skips a header and gives its length: 16 bytes of introduction, an index of

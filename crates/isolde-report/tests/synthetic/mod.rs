@@ -113,6 +113,7 @@ impl Run {
             warm_up: 10,
             baseline: EnvironmentName::new(self.baseline),
             include_emulated: self.include_emulated,
+            kernel: None,
             budget: None,
             resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1 },
             deadlines: Deadlines::default(),
