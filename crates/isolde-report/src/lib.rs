@@ -8,6 +8,7 @@
 mod agreement;
 mod fit;
 mod given_up;
+mod guest_kernels;
 mod host;
 mod kernels;
 mod launches;
@@ -27,6 +28,6 @@ pub use progress::Progress;
 pub use render::render_text;
 pub use style::Style;
 pub use summary::{
-    Comparison, FailureGroup, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, Summary,
-    Unavailable,
+    Comparison, FailureGroup, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, SeenKernel,
+    Summary, Unavailable,
 };
