@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use isolde_model::{ByteSize, EnvironmentName, Leak, Readiness, Reading};
+use isolde_model::{ByteSize, EnvironmentName, GuestNeeds, Leak, Readiness, Reading};
 
 use crate::BackendError;
 use crate::cgroup::Cgroup;
@@ -25,9 +25,10 @@ pub trait Backend: Send + Sync {
     /// The form of root file system that [`SandboxSpec::root`] must have.
     fn root_form(&self) -> RootForm;
 
-    /// Whether [`SandboxSpec::kernel`] must be given.
-    fn needs_kernel(&self) -> bool {
-        false
+    /// What the kernel and initramfs in [`SandboxSpec::kernel`] must be, where its
+    /// sandboxes boot one of their own.
+    fn guest(&self) -> Option<GuestNeeds> {
+        None
     }
 
     /// Does once what all launches of one root file system share, such as
@@ -143,7 +144,7 @@ pub enum RootForm {
 pub struct GuestKernel {
     /// Kernel release, as `uname -r` says inside.
     pub release: String,
-    /// The kernel image (bzImage or arm64 Image).
+    /// The kernel image in the form that the back end named.
     pub image: PathBuf,
     /// The initramfs, uncompressed cpio.
     pub initramfs: PathBuf,

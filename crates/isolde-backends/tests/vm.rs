@@ -89,10 +89,12 @@ impl Bench {
         }
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let host_kernel = choose_kernel(&store).map_err(|error| error.to_string())?;
+        let needs = vm.guest().ok_or("it boots no kernel")?;
+        let host_kernel =
+            choose_kernel(&store, &[needs], None).map_err(|error| error.to_string())?;
         let tree = RootTree::new(Path::new("/proc/self/exe")).unwrap();
         let root = store.ext4(&tree).map_err(|error| error.to_string())?;
-        let initramfs = store.initramfs(&host_kernel).unwrap();
+        let initramfs = store.initramfs(&host_kernel, &needs).unwrap();
         let kernel =
             GuestKernel { release: host_kernel.release, image: host_kernel.image, initramfs };
         let path = folder.path().to_owned();

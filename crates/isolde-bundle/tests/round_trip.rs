@@ -29,6 +29,7 @@ fn plan() -> Plan {
         warm_up: 2,
         baseline: EnvironmentName::new("process"),
         include_emulated: false,
+        kernel: None,
         budget: None,
         resources: Resources { cpus: 2, memory: ByteSize::mebibytes(256), threads: 1 },
         deadlines: Deadlines::default(),

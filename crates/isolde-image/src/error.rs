@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::IntakeError;
+use crate::{IntakeError, KernelError};
 
 /// What could not be made, found or read.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,8 @@ pub enum ImageError {
     },
     /// A kernel lacks a driver.
     #[error(
-        "kernel {release} has no module {module}: `isolde doctor --install` brings one that has"
+        "kernel {release} has no module {module}: `isolde kernel add` its module package, or let \
+         `isolde doctor --install` bring a kernel that has it"
     )]
     ModuleMissing {
         /// The module's name.
@@ -85,6 +86,39 @@ pub enum ImageError {
         /// The kernel.
         release: String,
     },
+    /// A file is no kernel that a guest can boot.
+    #[error("{} is no kernel for guests", path.display())]
+    Kernel {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: KernelError,
+    },
+    /// A kernel's release is not among those that are there.
+    #[error("no kernel {release} that can boot this: {found}; see `isolde kernel list`")]
+    NoSuchKernel {
+        /// What was asked for.
+        release: String,
+        /// What is there instead.
+        found: String,
+    },
+    /// A package or its kernel could not be taken.
+    #[error("cannot take a kernel from {}: {reason}", path.display())]
+    Package {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A kernel could not be built.
+    #[error("the kernel is not built: {reason}")]
+    Build {
+        /// Why.
+        reason: String,
+    },
+    /// The caller's wish.
+    #[error("interrupted")]
+    Interrupted,
     /// A compressed kernel file could not be unpacked.
     #[error("cannot unpack {}: {reason}", path.display())]
     Compressed {

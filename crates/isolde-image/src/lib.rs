@@ -5,32 +5,29 @@
 //! Everything made is kept in a [`Store`], a cache folder keyed by digest.
 
 mod contents;
-mod cpio;
-mod decompress;
 mod error;
 mod ext4;
-mod fetch;
 mod forms;
 mod hashes;
 mod image;
-mod initramfs;
 mod intake;
 mod kernel;
 mod layer;
 mod merged;
-mod modules;
 mod store;
 mod tool;
 mod tree;
 mod upkeep;
 
 pub use error::ImageError;
-pub use fetch::fetch_package_kernel;
 pub use image::{Image, ImageConfig};
 pub use intake::{
     ImageName, ImageOrigin, Intake, IntakeError, Limits, Platform, Progress, add_image, bring_image,
 };
-pub use kernel::{HostKernel, choose_kernel, find_kernels};
+pub use kernel::{
+    FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, KernelSource, Machine, Watch,
+    add_kernel, build_kernel, choose_kernel, fetch_package_kernel, find_kernels,
+};
 pub use store::Store;
 pub use tree::RootTree;
 pub use upkeep::{Freed, Hold, Removed, Usage};

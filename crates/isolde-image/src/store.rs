@@ -9,16 +9,21 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
+use isolde_model::GuestNeeds;
+
+use crate::kernel::{elf_of, initramfs};
 use crate::merged::merge;
-use crate::{HostKernel, ImageError, RootTree, ext4, forms, initramfs};
+use crate::{HostKernel, ImageError, RootTree, ext4, forms};
 
 /// Folder names, one per kind of thing kept.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 11] = [
     "trees",
     "ext4",
     "tar",
     "initramfs",
-    "kernels",
+    Store::KERNELS,
+    Store::KERNEL_FACTS,
+    Store::ELF,
     Store::FORMS,
     Store::HASHES,
     Store::IMAGES,
@@ -109,21 +114,29 @@ impl Store {
         })
     }
 
-    /// The initramfs that starts the agent of the root file system in a full
-    /// virtual machine with `kernel`, with the drivers that the kernel has as
-    /// modules.
+    /// The initramfs that starts the agent of the root file system in a virtual
+    /// machine with these needs and `kernel`, with the drivers that the kernel has
+    /// as modules.
     ///
     /// # Errors
     /// Which module is missing or cannot be unpacked, or what cannot be read.
-    pub fn initramfs(&self, kernel: &HostKernel) -> Result<PathBuf, ImageError> {
-        let contents = initramfs::Contents::gather(kernel)?;
+    pub fn initramfs(
+        &self,
+        kernel: &HostKernel,
+        needs: &GuestNeeds,
+    ) -> Result<PathBuf, ImageError> {
+        let contents = initramfs::Contents::gather(kernel, needs)?;
         let name = format!("{}.cpio", contents.digest());
         self.keep("initramfs", &name, |path| contents.write(path))
     }
 
-    /// Folder of kernels unpacked from packages.
-    pub(crate) fn kernels(&self) -> PathBuf {
-        self.root.join("kernels")
+    /// The image of `kernel` without its packing: on x86-64 the ELF image, on arm64
+    /// the plain `Image`. One that is not packed is given as it is.
+    ///
+    /// # Errors
+    /// That it cannot be read, unpacked or written.
+    pub fn elf(&self, kernel: &HostKernel) -> Result<PathBuf, ImageError> {
+        elf_of(kernel, self)
     }
 
     /// Empties the cache and gives the number of bytes that were in it. What is
@@ -147,6 +160,12 @@ impl Store {
     pub(crate) const FORMS: &str = "forms";
     /// Kind of the hashes of files outside.
     pub(crate) const HASHES: &str = "hashes";
+    /// Kind of kernels that are no host's: folders with `boot` and `lib/modules`.
+    pub(crate) const KERNELS: &str = "kernels";
+    /// Kind of what was learnt of kernel images, by their digest.
+    pub(crate) const KERNEL_FACTS: &str = "kernel-facts";
+    /// Kind of unpacked kernel images, by the digest of the packed ones.
+    pub(crate) const ELF: &str = "elf";
     /// Kind of the records of images.
     pub(crate) const IMAGES: &str = "images";
     /// Kind of the layers of images: uncompressed tar archives, named by digest.
@@ -228,7 +247,7 @@ pub(crate) struct HalfMade(PathBuf);
 pub(crate) const HALF_MADE: &str = ".half-made-";
 
 impl HalfMade {
-    fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let pid = std::process::id();
         let born = start_time(pid).unwrap_or(0);

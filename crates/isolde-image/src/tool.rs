@@ -1,15 +1,17 @@
 //! Running tools of the distribution, by a deadline.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::ImageError;
 
@@ -26,7 +28,7 @@ const OUTPUT_LIMIT: u64 = 1 << 20;
 impl Tool {
     /// Where it is: in `PATH`, or where administrators' tools are, which the
     /// `PATH` of ordinary users lacks.
-    fn find(self) -> Result<PathBuf, ImageError> {
+    pub(crate) fn find(self) -> Result<PathBuf, ImageError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             .chain(["/usr/sbin".into(), "/sbin".into()])
@@ -44,19 +46,7 @@ impl Tool {
         limit: Duration,
     ) -> Result<String, ImageError> {
         let failed = |said: String| ImageError::ToolFailed { tool: self.name, said };
-        let mut command = Command::new(self.find()?);
-        command
-            .args(arguments)
-            .env("LC_ALL", "C")
-            .envs(environment.iter().copied())
-            .current_dir(folder)
-            // Out of the reach of a terminal's Ctrl-C: whether to stop is for
-            // this program to say, and a tool that it kills looks like a failed one.
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = Guard(command.spawn().map_err(|error| failed(error.to_string()))?);
+        let mut child = self.spawn(arguments, environment, folder)?;
         let output = child.0.stdout.take().map(collect);
         let errors = child.0.stderr.take().map(collect);
         let ended =
@@ -77,14 +67,127 @@ impl Tool {
     }
 }
 
-/// A child that does not outlive its guard.
+impl Tool {
+    /// Runs it in `folder` and gives every line that it says to `watch`, which may
+    /// have it stopped with all that it started.
+    pub(crate) fn follow<A: AsRef<OsStr>>(
+        self,
+        arguments: impl IntoIterator<Item = A>,
+        environment: &[(&str, &str)],
+        folder: &Path,
+        limit: Duration,
+        watch: &mut Watch<'_>,
+    ) -> Result<(), ImageError> {
+        /// Of its last lines, in which the reason for a failure stands.
+        const KEPT: usize = 40;
+        const LOOK: Duration = Duration::from_millis(100);
+        let failed = |said: String| ImageError::ToolFailed { tool: self.name, said };
+        let deadline = Instant::now() + limit;
+        let mut child = self.spawn(arguments, environment, folder)?;
+        let (sender, lines) = sync_channel(64);
+        if let Some(stdout) = child.0.stdout.take() {
+            follow_lines(stdout, sender.clone());
+        }
+        if let Some(stderr) = child.0.stderr.take() {
+            follow_lines(stderr, sender);
+        }
+        let mut last = VecDeque::new();
+        loop {
+            if (watch.stopped)() {
+                return Err(ImageError::Interrupted);
+            }
+            if Instant::now() >= deadline {
+                return Err(failed(format!("it did not end within {} s", limit.as_secs())));
+            }
+            match lines.recv_timeout(LOOK) {
+                Ok(line) => {
+                    (watch.progress)(&line);
+                    last.push_back(line);
+                    if last.len() > KEPT {
+                        last.pop_front();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                // Both its outputs are closed, so it has ended or is about to.
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let status = wait(&mut child.0, deadline).map_err(|error| failed(error.to_string()))?;
+        match status {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(failed(reason(&last).unwrap_or_else(|| status.to_string()))),
+            None => Err(failed(format!("it did not end within {} s", limit.as_secs()))),
+        }
+    }
+
+    fn spawn<A: AsRef<OsStr>>(
+        self,
+        arguments: impl IntoIterator<Item = A>,
+        environment: &[(&str, &str)],
+        folder: &Path,
+    ) -> Result<Guard, ImageError> {
+        let mut command = Command::new(self.find()?);
+        command
+            .args(arguments)
+            .env("LC_ALL", "C")
+            .envs(environment.iter().copied())
+            .current_dir(folder)
+            // Out of the reach of a terminal's Ctrl-C: whether to stop is for
+            // this program to say, and a tool that it kills looks like a failed one.
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let spawned = command.spawn();
+        let failed = |error: std::io::Error| ImageError::ToolFailed {
+            tool: self.name,
+            said: error.to_string(),
+        };
+        spawned.map(Guard).map_err(failed)
+    }
+}
+
+/// The line that says why: the first with a compiler's `error:`, else the last.
+fn reason(lines: &VecDeque<String>) -> Option<String> {
+    let error = lines.iter().find(|line| line.contains("error:"));
+    error.or_else(|| lines.iter().rfind(|line| !line.trim().is_empty())).cloned()
+}
+
+/// Who watches a tool that takes minutes.
+pub struct Watch<'a> {
+    /// Is told every line that it says.
+    pub progress: &'a mut dyn FnMut(&str),
+    /// Asked ten times a second whether to stop.
+    pub stopped: &'a dyn Fn() -> bool,
+}
+
+/// A child that does not outlive its guard, nor do those that it started.
 struct Guard(Child);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // Once it is waited for, its id may be another's.
+        if let Ok(None) = self.0.try_wait() {
+            let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+        }
         let _ = self.0.wait();
     }
+}
+
+/// Gives every line of a stream, without its end and cut to a bound, to `lines`.
+fn follow_lines(stream: impl Read + Send + 'static, lines: SyncSender<String>) {
+    const LONGEST: u64 = 4096;
+    std::thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        while let Ok(1..) = stream.by_ref().take(LONGEST).read_until(b'\n', &mut line) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            if lines.send(text).is_err() {
+                break;
+            }
+            line.clear();
+        }
+    });
 }
 
 /// Reads a stream to its end, so that the tool never blocks, and keeps the start.

@@ -6,7 +6,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use isolde_image::{ImageError, RootTree, Store, choose_kernel, find_kernels};
+use isolde_image::{ImageError, RootTree, Store, choose_kernel};
+use isolde_model::{Bus, GuestLine, GuestNeeds, KernelForm};
+
+/// Of the `vm` environment.
+const NEEDS: GuestNeeds =
+    GuestNeeds { form: KernelForm::Distribution, bus: Bus::Pci, line: GuestLine::Port };
 
 struct Bench {
     folder: tempfile::TempDir,
@@ -211,13 +216,12 @@ fn two_at_once_agree() {
 #[test]
 fn the_initramfs_is_what_cpio_reads() {
     let bench = Bench::new();
-    let kernel = match choose_kernel(&bench.store) {
+    let kernel = match choose_kernel(&bench.store, &[NEEDS], None) {
         Ok(kernel) => kernel,
         Err(error) => return skip(&error.to_string()),
     };
-    assert_eq!(find_kernels(&bench.store)[0], kernel);
-    let path = bench.store.initramfs(&kernel).unwrap();
-    assert_eq!(bench.store.initramfs(&kernel).unwrap(), path);
+    let path = bench.store.initramfs(&kernel, &NEEDS).unwrap();
+    assert_eq!(bench.store.initramfs(&kernel, &NEEDS).unwrap(), path);
     let Some(listing) = output("sh", &["-c", "cpio -itv --quiet < \"$0\"", path.to_str().unwrap()])
     else {
         return;

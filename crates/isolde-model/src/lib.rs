@@ -3,6 +3,7 @@
 
 mod environment;
 mod event;
+mod guest;
 mod host;
 mod mark;
 mod outcome;
@@ -14,6 +15,7 @@ mod source;
 
 pub use environment::{EnvironmentName, Missing, Readiness, Ready};
 pub use event::Event;
+pub use guest::{Bootable, Bus, GuestLine, GuestNeeds, KernelForm, KernelReport};
 pub use host::{CpuFacts, EnvironmentReport, HostFacts, KvmFacts};
 pub use mark::{Mark, MarkStamp};
 pub use outcome::{Failure, FailureKind, Outcome, Stage};

@@ -34,6 +34,9 @@ pub struct Plan {
     pub baseline: EnvironmentName,
     /// Whether emulated environments enter comparisons.
     pub include_emulated: bool,
+    /// Release of the guest kernel; without, the newest that all environments can boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<String>,
     /// No new block is begun that would not end within this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Span>,
@@ -232,6 +235,7 @@ mod tests {
             warm_up: 2,
             baseline: EnvironmentName::new("process"),
             include_emulated: false,
+            kernel: None,
             budget: None,
             resources: Resources { cpus: 2, memory: ByteSize::mebibytes(256), threads: 1 },
             deadlines: Deadlines::default(),

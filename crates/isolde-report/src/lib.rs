@@ -3,12 +3,14 @@
 //!
 //! [`Summary::of`] works the figures out of a bundle; [`render_text`] lays them
 //! out for a terminal, and the summary itself is what is printed as JSON.
-//! [`render_host`] says what a host can do, and [`Progress`] what a run is doing.
+//! [`render_host`] says what a host can do, [`render_kernels`] what its guests can boot, and [`Progress`] what a run is doing.
 
 mod agreement;
 mod fit;
 mod given_up;
+mod guest_kernels;
 mod host;
+mod kernels;
 mod launches;
 mod printable;
 mod progress;
@@ -20,11 +22,12 @@ mod tables;
 mod units;
 
 pub use host::{render_environments, render_host};
+pub use kernels::render_kernels;
 pub use printable::printable;
 pub use progress::Progress;
 pub use render::render_text;
 pub use style::Style;
 pub use summary::{
-    Comparison, FailureGroup, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, Summary,
-    Unavailable,
+    Comparison, FailureGroup, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, SeenKernel,
+    Summary, Unavailable,
 };

@@ -3,12 +3,12 @@
 use isolde_model::BundleState;
 use isolde_stats::{LEAST_BLOCKS, samples_needed};
 
-use crate::agreement;
 use crate::fit::page;
 use crate::units::gibibytes;
 use crate::{
     Comparison, FailureGroup, Figure, LeftOut, Row, Style, Summary, host, printable, tables,
 };
+use crate::{agreement, guest_kernels};
 
 /// Lays a summary out for a terminal. Every text in it that came from a file
 /// or a sandbox is made [`printable`].
@@ -77,6 +77,7 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
             plural(plan.inferences, "inference"),
         ),
     ];
+    lines.splice(3..3, guest_kernels::lines(&summary.rows, &host.kernel, style));
     lines.push(format!("State   {}", state(summary, style)));
     let cautions = host::cautions(host).into_iter();
     lines.extend(cautions.map(|caution| format!("{} {}", style.yellow("Caution"), caution.what)));

@@ -6,6 +6,7 @@ use isolde_stats::{Pair, Untold};
 
 use crate::agreement;
 use crate::given_up::given_up;
+use crate::guest_kernels;
 use crate::launches::Launch;
 use crate::summary::{Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row};
 
@@ -80,6 +81,7 @@ impl Group<'_> {
             version: self.ready.map(|ready| ready.version.clone()),
             note: self.ready.and_then(|ready| ready.note.clone()),
             emulated: self.emulated(),
+            kernel: guest_kernels::seen(self.records.iter().copied()),
             planned: plan.launches,
             completed: self.launches.len(),
             failed: self.records.len() - self.launches.len(),

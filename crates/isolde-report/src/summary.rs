@@ -58,6 +58,9 @@ pub struct Row {
     pub note: Option<String>,
     /// True where the CPU was emulated.
     pub emulated: bool,
+    /// The kernel that its launches ran on, where they told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<SeenKernel>,
     /// Launches that the plan asks for.
     pub planned: u32,
     /// Launches that completed.
@@ -77,6 +80,15 @@ pub struct Row {
     /// How its outputs agreed with the others', where that was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<String>,
+}
+
+/// The kernel that launches ran on, as they told from inside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenKernel {
+    /// Its release; several where launches differed, separated by commas.
+    pub release: String,
+    /// Whether it was a guest's own, not the host's.
+    pub own: bool,
 }
 
 /// A figure, or why it cannot be told.

@@ -334,7 +334,7 @@ fn explain(failure: &mut Failure, order: &Order<'_>, reading: Option<&Reading>, 
             if killed || guest {
                 failure.kind = FailureKind::OutOfMemory;
                 failure.hint = Some("give more with --memory".into());
-            } else if starts && small && order.backend.needs_kernel() {
+            } else if starts && small && order.backend.guest().is_some() {
                 failure.hint = Some(
                     "a guest with less than 128M may not boot: give more with --memory".into(),
                 );

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use isolde_backends::cgroup::{Cgroup, Hierarchy, host_hierarchy};
 use isolde_backends::{Backend, BackendError, GuestKernel, RootForm, SandboxSpec};
 use isolde_image::{HostKernel, Image, ImageError, RootTree, Store, choose_kernel};
-use isolde_model::{Leak, Missing, Readiness, Resources};
+use isolde_model::{GuestNeeds, KernelForm, Leak, Missing, Readiness, Resources};
 use tempfile::TempDir;
 
 use crate::RunError;
@@ -23,7 +23,17 @@ pub struct Provisions {
     tree: RootTree,
     /// Whether the application may write to its root file system.
     writable_root: bool,
-    kernel: Option<HostKernel>,
+    guests: Guests,
+}
+
+/// What the guest kernel of a run is chosen by, and the one that was chosen.
+#[derive(Debug, Default)]
+struct Guests {
+    /// Needs of all environments of the run that boot a kernel.
+    needs: Vec<GuestNeeds>,
+    /// The release that is asked for.
+    release: Option<String>,
+    chosen: Option<HostKernel>,
 }
 
 impl Provisions {
@@ -34,7 +44,7 @@ impl Provisions {
     /// That the executable cannot be read.
     pub fn new(store: Store, agent: &Path) -> Result<Self, ImageError> {
         let tree = RootTree::with_store(agent, &store)?;
-        Ok(Self { store, tree, writable_root: false, kernel: None })
+        Ok(Self { store, tree, writable_root: false, guests: Guests::default() })
     }
 
     /// The root file system of `image` with `agent` in it, made in `store`.
@@ -44,7 +54,7 @@ impl Provisions {
     /// That the executable or the image cannot be read.
     pub fn of_image(store: Store, agent: &Path, image: &Image) -> Result<Self, ImageError> {
         let tree = RootTree::of_image(agent, image, &store)?;
-        Ok(Self { store, tree, writable_root: true, kernel: None })
+        Ok(Self { store, tree, writable_root: true, guests: Guests::default() })
     }
 
     /// The cache that everything is made in.
@@ -61,13 +71,24 @@ impl Provisions {
         self.tree.add_file(source, destination)
     }
 
+    /// Says for which environments one guest kernel must do, and which release it
+    /// must be; without, the first that is prepared decides.
+    pub fn choose_kernel_for<'a>(
+        &mut self,
+        backends: impl IntoIterator<Item = &'a dyn Backend>,
+        release: Option<&str>,
+    ) {
+        let needs = backends.into_iter().filter_map(Backend::guest).collect();
+        self.guests = Guests { needs, release: release.map(str::to_owned), chosen: None };
+    }
+
     /// Whether `backend` can run here now, its guest kernel included.
     pub fn readiness(&self, backend: &dyn Backend) -> Readiness {
         let readiness = backend.probe();
-        if !readiness.is_ready() || !backend.needs_kernel() {
+        let Some(needs) = backend.guest().filter(|_| readiness.is_ready()) else {
             return readiness;
-        }
-        match choose_kernel(&self.store) {
+        };
+        match choose_kernel(&self.store, &[needs], self.guests.release.as_deref()) {
             Ok(_) => readiness,
             Err(error) => Readiness::Missing(Missing {
                 what: error.to_string(),
@@ -85,14 +106,29 @@ impl Provisions {
         }
     }
 
-    /// The same kernel for every environment of a run.
-    fn kernel(&mut self) -> Result<GuestKernel, ImageError> {
-        let kernel = match &self.kernel {
+    /// The same kernel for every environment of a run, in the form for this one.
+    fn kernel(&mut self, needs: &GuestNeeds) -> Result<GuestKernel, ImageError> {
+        let guests = &mut self.guests;
+        if !guests.needs.contains(needs) {
+            guests.needs.push(*needs);
+            // What was chosen without knowing of this one need not do for it.
+            guests.chosen = None;
+        }
+        let kernel = match &guests.chosen {
             Some(kernel) => kernel.clone(),
-            None => self.kernel.insert(choose_kernel(&self.store)?).clone(),
+            None => {
+                let kernel = choose_kernel(&self.store, &guests.needs, guests.release.as_deref())?;
+                guests.chosen.insert(kernel).clone()
+            }
         };
-        let initramfs = self.store.initramfs(&kernel)?;
-        Ok(GuestKernel { release: kernel.release, image: kernel.image, initramfs })
+        Ok(GuestKernel {
+            initramfs: self.store.initramfs(&kernel, needs)?,
+            image: match needs.form {
+                KernelForm::Distribution => kernel.image.clone(),
+                KernelForm::Elf => self.store.elf(&kernel)?,
+            },
+            release: kernel.release,
+        })
     }
 
     /// Makes what `backend` needs, before anything is timed.
@@ -111,9 +147,9 @@ impl Provisions {
             root_digest,
             writable_root: self.writable_root,
             emulated: backend.probe().is_emulated(),
-            kernel: match backend.needs_kernel() {
-                true => Some(self.kernel().map_err(failed)?),
-                false => None,
+            kernel: match backend.guest() {
+                Some(needs) => Some(self.kernel(&needs).map_err(failed)?),
+                None => None,
             },
         })
     }

@@ -33,6 +33,7 @@ pub(crate) fn plan(environments: &[&str], launches: u32) -> Plan {
         warm_up: 2,
         baseline: EnvironmentName::new(environments[0]),
         include_emulated: false,
+        kernel: None,
         budget: None,
         resources: Resources { cpus: 1, memory: ByteSize::mebibytes(64), threads: 1 },
         deadlines: Deadlines {

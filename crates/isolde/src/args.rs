@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Plan(PlanCommandArguments),
     /// Run a static command in a sandbox
     Exec(ExecArguments),
+    /// The kernels that virtual machines can boot
+    #[command(subcommand)]
+    Kernel(KernelCommand),
     /// Show the results of a run again
     Report(ReportArguments),
     /// Remove what runs that were killed left on this host
@@ -113,6 +116,10 @@ pub(crate) struct PlanArguments {
     /// Threads of the inference engine [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) threads: Option<u32>,
+    /// Release of the kernel that virtual machines boot, as `kernel list` shows it [default: the
+    /// host's own where possible, else the newest]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) kernel: Option<String>,
     /// Seed of the trials' order [default: drawn and recorded]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) seed: Option<u64>,
@@ -162,6 +169,10 @@ pub(crate) struct ExecArguments {
     /// Memory of the sandbox
     #[arg(long, value_name = "SIZE", default_value = "512M")]
     pub(crate) memory: ByteSize,
+    /// Release of the kernel that a virtual machine boots, as `kernel list` shows it [default: the
+    /// host's own where possible, else the newest]
+    #[arg(long, value_name = "RELEASE")]
+    pub(crate) kernel: Option<String>,
     /// How long the command may take
     #[arg(long, value_name = "T", default_value = "5m")]
     pub(crate) timeout: Span,
@@ -171,6 +182,37 @@ pub(crate) struct ExecArguments {
     /// The command: a static executable of this host and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KernelCommand {
+    /// List the kernels that are there, what each can boot and which one is the default
+    List(OutputArguments),
+    /// Take a kernel into the cache
+    Add(KernelAddArguments),
+    /// Build a small kernel without modules, which boots sooner
+    Build(KernelBuildArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelAddArguments {
+    /// Packages (.deb, .rpm) that together have a kernel and its modules, or the image of a kernel
+    /// that needs none
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KernelBuildArguments {
+    /// Archive with the source [default: the distribution's newest package linux-source]
+    #[arg(long, value_name = "TARBALL")]
+    pub(crate) source: Option<PathBuf>,
+    /// Compilers at once [default: one per CPU]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<std::num::NonZeroUsize>,
+    /// No progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Debug, Args)]

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Run(run) => commands::run::run(&run, &log),
         Command::Plan(plan) => commands::plan::run(&plan),
         Command::Exec(exec) => commands::exec::run(&exec),
+        Command::Kernel(kernel) => commands::kernel::run(&kernel),
         Command::Report(report) => commands::report::run(&report),
         Command::Clean(clean) => commands::clean::run(&clean),
         Command::Completions { shell } => commands::completions::run(shell),

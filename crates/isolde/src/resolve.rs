@@ -85,6 +85,17 @@ pub(crate) fn probe(names: &[String], provisions: &Provisions) -> anyhow::Result
     Ok(chosen.into_iter().map(probed).collect())
 }
 
+/// The release that guests are to boot: by argument, else by the plan file.
+pub(crate) fn wanted_kernel(arguments: &PlanArguments, from_file: Option<&Plan>) -> Option<String> {
+    arguments.kernel.clone().or_else(|| from_file.and_then(|plan| plan.kernel.clone()))
+}
+
+/// Has all ready environments that boot a kernel boot the same one.
+pub(crate) fn share_kernel(provisions: &mut Provisions, probed: &[Probed], release: Option<&str>) {
+    let ready = probed.iter().filter(|probed| probed.report.readiness.is_ready());
+    provisions.choose_kernel_for(ready.map(|probed| &*probed.backend), release);
+}
+
 fn unknown(name: &EnvironmentName) -> anyhow::Error {
     let known: Vec<String> =
         isolde_backends::all().iter().map(|backend| backend.name().to_string()).collect();
@@ -225,6 +236,7 @@ fn preset(preset: Preset, facts: &HostFacts) -> anyhow::Result<Plan> {
         warm_up,
         baseline: EnvironmentName::new(DEFAULT_BASELINE),
         include_emulated: false,
+        kernel: None,
         budget,
         resources: Resources {
             cpus: facts.cpu.cpus.clamp(1, MOST_CPUS),
@@ -253,4 +265,7 @@ fn overlay(plan: &mut Plan, arguments: &PlanArguments) {
     plan.resources.threads = arguments.threads.unwrap_or(plan.resources.threads);
     plan.seed = arguments.seed.unwrap_or(plan.seed);
     plan.include_emulated |= arguments.include_emulated;
+    if arguments.kernel.is_some() {
+        plan.kernel.clone_from(&arguments.kernel);
+    }
 }

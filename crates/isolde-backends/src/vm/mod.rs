@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use isolde_model::{EnvironmentName, Readiness, Ready};
+use isolde_model::{Bus, EnvironmentName, GuestLine, GuestNeeds, KernelForm, Readiness, Ready};
 
 use crate::supervise::{Supervised, Tail};
 use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec, cgroup, kvm};
@@ -85,8 +85,8 @@ impl Backend for Vm {
         RootForm::Ext4
     }
 
-    fn needs_kernel(&self) -> bool {
-        true
+    fn guest(&self) -> Option<GuestNeeds> {
+        Some(GuestNeeds { form: KernelForm::Distribution, bus: Bus::Pci, line: GuestLine::Port })
     }
 
     fn create(&self, mut spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {

@@ -6,9 +6,9 @@ use std::path::Path;
 use isolde_bundle::{Bundle, BundleWriter};
 use isolde_model::{
     Agreement, BundleHeader, BundleState, ByteSize, CpuFacts, DaemonCpu, Deadlines,
-    EnvironmentName, EnvironmentReport, Failure, FailureKind, HostFacts, Inference, KvmFacts, Mark,
-    MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, Readiness, Reading, Ready, Resources,
-    SCHEMA_VERSION, Stage, Trial, TrialRecord,
+    EnvironmentName, EnvironmentReport, Failure, FailureKind, HostFacts, Inference, InsideFacts,
+    KvmFacts, Mark, MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, Readiness, Reading,
+    Ready, Resources, SCHEMA_VERSION, Stage, Trial, TrialRecord,
 };
 
 /// An environment of a made-up run.
@@ -113,6 +113,7 @@ impl Run {
             warm_up: 10,
             baseline: EnvironmentName::new(self.baseline),
             include_emulated: self.include_emulated,
+            kernel: None,
             budget: None,
             resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1 },
             deadlines: Deadlines::default(),
@@ -223,7 +224,15 @@ impl Run {
             emulated: environment.emulated,
             marks: marks.map(|(mark, at_ns)| MarkStamp { mark, at_ns }).into(),
             reading: Some(reading),
-            inside: None,
+            inside: Some(InsideFacts {
+                kernel: if environment.emulated {
+                    "6.1.0-56-cloud-arm64".into()
+                } else {
+                    self.host.kernel.clone()
+                },
+                own_kernel_memory: environment.emulated,
+                ..InsideFacts::default()
+            }),
             agreement: (!fails).then(|| Agreement {
                 reference: EnvironmentName::new("process"),
                 identical: !environment.emulated,

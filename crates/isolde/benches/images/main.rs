@@ -16,7 +16,7 @@
 //! every figure and printed beside it.
 
 mod picture;
-#[path = "../turns.rs"]
+#[path = "../turns/mod.rs"]
 mod turns;
 mod work;
 

@@ -12,7 +12,7 @@ mod container;
 mod docker;
 mod ground;
 mod inference;
-#[path = "../turns.rs"]
+#[path = "../turns/mod.rs"]
 mod turns;
 mod vm;
 

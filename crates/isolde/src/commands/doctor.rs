@@ -95,7 +95,7 @@ fn missing_packages(environments: &[EnvironmentReport]) -> Vec<String> {
 fn needs_kernel(environments: &[EnvironmentReport]) -> bool {
     environments.iter().any(|report| {
         let needs = isolde_backends::find(&report.environment)
-            .is_some_and(|backend| backend.needs_kernel() && backend.probe().is_ready());
+            .is_some_and(|backend| backend.guest().is_some() && backend.probe().is_ready());
         needs && !report.readiness.is_ready()
     })
 }

@@ -22,8 +22,10 @@ struct Outlook<'a> {
 /// with every trial in its order.
 pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> {
     let PlanCommandArguments { plan: arguments, output } = arguments;
-    let provisions = resolve::provisions()?;
+    let mut provisions = resolve::provisions()?;
     let from_file = resolve::plan_file(arguments)?;
+    let kernel = resolve::wanted_kernel(arguments, from_file.as_ref());
+    provisions.choose_kernel_for([], kernel.as_deref());
     let wanted = resolve::wanted(arguments, from_file.as_ref());
     let probed = resolve::probe(&wanted, &provisions)?;
     let plan = resolve::plan(arguments, from_file, &probed, &host::facts())?;

@@ -116,7 +116,7 @@ fn time_out(stage: &mut Stage) -> Result<(), String> {
 }
 
 fn kernel_panic(stage: &mut Stage) -> Result<(), String> {
-    if !stage.backend.needs_kernel() {
+    if stage.backend.guest().is_none() {
         // The kernel is the host's, which must not be touched.
         return Ok(());
     }

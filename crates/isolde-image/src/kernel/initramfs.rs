@@ -7,21 +7,13 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::cpio::{Archive, Node};
-use crate::decompress::read_unpacked;
-use crate::modules::{Modules, module_name};
+use isolde_model::GuestNeeds;
+
+use super::cpio::{Archive, Node};
+use super::modules::{Modules, module_name};
+use super::{HostKernel, drivers, read_unpacked};
+use crate::ImageError;
 use crate::tree::hex;
-use crate::{HostKernel, ImageError};
-
-/// Drivers of the machine: the bus, the root disk, the line to the agent, and
-/// the root file system.
-const DRIVERS: [&str; 4] = ["virtio_pci", "virtio_blk", "virtio_console", "ext4"];
-
-/// Loaded where the kernel has them as modules: the PCI host bridge of arm64's
-/// `virt` machine, and the checksum that ext4 asks the kernel for by name, a
-/// dependency that modules.dep does not know.
-const SILENT_DEPENDENCIES: [(&str, &str); 2] =
-    [("virtio_pci", "pci_host_generic"), ("ext4", "crc32c_generic")];
 
 /// Raised with every change of the layout.
 const VERSION: u32 = 1;
@@ -36,10 +28,12 @@ pub(crate) struct Contents {
 }
 
 impl Contents {
-    pub(crate) fn gather(kernel: &HostKernel) -> Result<Self, ImageError> {
-        let modules = Modules::read(&kernel.release, &kernel.modules)?;
+    /// The modules that a machine with these needs loads.
+    pub(crate) fn gather(kernel: &HostKernel, needs: &GuestNeeds) -> Result<Self, ImageError> {
+        let modules = Modules::of(kernel)?;
+        let wanted = drivers::to_load(needs, &modules);
         let mut loaded = Vec::new();
-        for (index, path) in modules.load_order(&drivers(&modules))?.iter().enumerate() {
+        for (index, path) in modules.load_order(&wanted)?.iter().enumerate() {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
             let name = module_name(&file).unwrap_or_default();
             loaded.push((format!("modules/{index:02}-{name}.ko"), read_unpacked(path)?));
@@ -81,15 +75,4 @@ impl Contents {
         file.write_all(&self.archive()).map_err(write)?;
         file.sync_all().map_err(write)
     }
-}
-
-/// Names of what is loaded for `modules`' kernel.
-pub(crate) fn drivers(modules: &Modules) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    for driver in DRIVERS {
-        let silent = SILENT_DEPENDENCIES.iter().filter(|(of, _)| *of == driver);
-        names.extend(silent.map(|&(_, name)| name).filter(|name| modules.is_loadable(name)));
-        names.push(driver);
-    }
-    names
 }

@@ -2,17 +2,16 @@
 //! installed: no bootloader is touched and no rights of root are needed.
 
 use std::fs;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::{HostKernel, add_kernel};
+use crate::store::HalfMade;
 use crate::tool::Tool;
-use crate::{HostKernel, ImageError, Store, kernel};
+use crate::{ImageError, Store};
 
 const APT_CACHE: Tool = Tool { name: "apt-cache", package: "apt" };
 const APT_GET: Tool = Tool { name: "apt-get", package: "apt" };
-const DPKG_DEB: Tool = Tool { name: "dpkg-deb", package: "dpkg" };
-const DEPMOD: Tool = Tool { name: "depmod", package: "kmod" };
 
 /// Packages that stand for the newest kernel, the one made for virtual
 /// machines first: Debian (and Raspberry Pi OS, which has Debian's), Ubuntu.
@@ -37,7 +36,6 @@ fn package_names() -> &'static [&'static str] {
 const QUERY_PATIENCE: Duration = Duration::from_secs(60);
 /// Ubuntu's modules are 130 MB, and a device's line may be slow.
 const DOWNLOAD_PATIENCE: Duration = Duration::from_secs(1800);
-const UNPACK_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Downloads the distribution's kernel for virtual machines and unpacks it into
 /// the cache, unless it is there already. Needs the network and takes minutes.
@@ -46,17 +44,12 @@ const UNPACK_PATIENCE: Duration = Duration::from_secs(300);
 /// That no package list names a kernel, that a tool failed, or that the
 /// unpacked kernel lacks a driver.
 pub fn fetch_package_kernel(store: &Store) -> Result<HostKernel, ImageError> {
-    let root = store.kernels();
-    let packages = kernel_packages(&root)?;
-    let image = packages.first().map_or("", String::as_str);
-    let release = image
-        .trim_start_matches("linux-image-unsigned-")
-        .trim_start_matches("linux-image-")
-        .to_owned();
-    let place = store.keep("kernels", &release, |path| unpack(&packages, &release, path))?;
-    let image = place.join("boot").join(format!("vmlinuz-{release}"));
-    kernel::check(&image, &[place.join("lib/modules")])
-        .map_err(|why| ImageError::NoKernel { found: format!("{}: {why}", image.display()) })
+    let kernels = store.place(Store::KERNELS, "");
+    let packages = kernel_packages(&kernels)?;
+    let scratch = HalfMade::new(&kernels);
+    let files = download(&packages, scratch.path())?;
+    let first = || ImageError::NoPackage { tried: packages.join(", ") };
+    add_kernel(store, &files)?.into_iter().next().ok_or_else(first)
 }
 
 /// The package with the image, and those with its modules where they are apart.
@@ -87,7 +80,7 @@ fn kernel_packages(folder: &Path) -> Result<Vec<String>, ImageError> {
 
 /// Names behind `Depends:` in the output of `apt-cache depends`; virtual ones,
 /// in angle brackets, are left out.
-fn dependencies(text: &str) -> Vec<String> {
+pub(super) fn dependencies(text: &str) -> Vec<String> {
     text.lines()
         .filter_map(|line| line.trim().trim_start_matches('|').strip_prefix("Depends:"))
         .map(str::trim)
@@ -96,29 +89,15 @@ fn dependencies(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Unpacks the packages into the new folder `path`: `boot/`, `lib/modules/`.
-fn unpack(packages: &[String], release: &str, path: &Path) -> Result<(), ImageError> {
-    let make = |error| ImageError::file("make", path, error);
-    fs::create_dir(path).map_err(make)?;
+/// Downloads the packages into the new folder and gives their files.
+pub(super) fn download(packages: &[String], folder: &Path) -> Result<Vec<PathBuf>, ImageError> {
+    fs::create_dir(folder).map_err(|error| ImageError::file("make", folder, error))?;
     // As an ordinary user apt cannot change to its own; as root its own cannot
     // write here.
     let arguments = ["-o", "APT::Sandbox::User=root", "--quiet", "download"];
     let arguments = arguments.into_iter().chain(packages.iter().map(String::as_str));
-    APT_GET.run(arguments, &[], path, DOWNLOAD_PATIENCE)?;
-    for package in packages_in(path) {
-        let name = package.to_string_lossy().into_owned();
-        DPKG_DEB.run(["-x", &name, "."], &[], path, UNPACK_PATIENCE)?;
-        fs::remove_file(&package).map_err(|error| ImageError::file("remove", &package, error))?;
-    }
-    // Newer packages put their modules into /usr/lib.
-    if !path.join("lib").exists() {
-        symlink("usr/lib", path.join("lib")).map_err(make)?;
-    }
-    if !path.join("lib/modules").join(release).join("modules.dep").exists() {
-        let base = path.to_string_lossy();
-        DEPMOD.run(["-b", &base, release], &[], path, UNPACK_PATIENCE)?;
-    }
-    Ok(())
+    APT_GET.run(arguments, &[], folder, DOWNLOAD_PATIENCE)?;
+    Ok(packages_in(folder))
 }
 
 fn packages_in(folder: &Path) -> Vec<PathBuf> {

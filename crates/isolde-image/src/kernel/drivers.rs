@@ -1,0 +1,105 @@
+//! Which drivers a guest's machine needs, and which an image has built in.
+
+use isolde_model::{Bus, GuestLine, GuestNeeds};
+
+use super::field::find;
+use super::modules::Modules;
+
+/// A driver that some machine needs.
+struct Driver {
+    /// Name of its module.
+    module: &'static str,
+    /// Its option in a kernel's configuration.
+    option: &'static str,
+    /// The name under which it registers itself, a string in the image.
+    registered: &'static [u8],
+}
+
+const VIRTIO_PCI: &str = "virtio_pci";
+const VIRTIO_MMIO: &str = "virtio_mmio";
+const VIRTIO_BLK: &str = "virtio_blk";
+const VIRTIO_CONSOLE: &str = "virtio_console";
+const VSOCK: &str = "vmw_vsock_virtio_transport";
+const EXT4: &str = "ext4";
+
+#[rustfmt::skip]
+const DRIVERS: [Driver; 6] = [
+    Driver { module: VIRTIO_PCI, option: "CONFIG_VIRTIO_PCI", registered: b"virtio-pci\0" },
+    Driver { module: VIRTIO_MMIO, option: "CONFIG_VIRTIO_MMIO", registered: b"virtio-mmio\0" },
+    Driver { module: VIRTIO_BLK, option: "CONFIG_VIRTIO_BLK", registered: b"virtio_blk\0" },
+    Driver { module: VIRTIO_CONSOLE, option: "CONFIG_VIRTIO_CONSOLE", registered: b"virtio_console\0" },
+    Driver { module: VSOCK, option: "CONFIG_VIRTIO_VSOCKETS", registered: b"vmw_vsock_virtio_transport\0" },
+    Driver { module: EXT4, option: "CONFIG_EXT4_FS", registered: b"ext4\0" },
+];
+
+/// Loaded where the kernel has them as modules: the PCI host bridge of arm64's
+/// `virt` machine, and the checksum that ext4 asks the kernel for by name, a
+/// dependency that modules.dep does not know.
+const SILENT_DEPENDENCIES: [(&str, &str); 2] =
+    [(VIRTIO_PCI, "pci_host_generic"), (EXT4, "crc32c_generic")];
+
+/// Names of the drivers of a machine, in the order in which they are loaded: the
+/// bus, the root disk, the line to the agent, and the root file system.
+pub(crate) fn of_machine(needs: &GuestNeeds) -> [&'static str; 4] {
+    let bus = match needs.bus {
+        Bus::Pci => VIRTIO_PCI,
+        Bus::Mmio => VIRTIO_MMIO,
+    };
+    let line = match needs.line {
+        GuestLine::Port => VIRTIO_CONSOLE,
+        GuestLine::Vsock => VSOCK,
+    };
+    [bus, VIRTIO_BLK, line, EXT4]
+}
+
+/// The same with what they depend on silently in `modules`' kernel.
+pub(crate) fn to_load(needs: &GuestNeeds, modules: &Modules) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for driver in of_machine(needs) {
+        let silent = SILENT_DEPENDENCIES.iter().filter(|(of, _)| *of == driver);
+        names.extend(silent.map(|&(_, name)| name).filter(|name| modules.is_loadable(name)));
+        names.push(driver);
+    }
+    names
+}
+
+/// Drivers that are built into an unpacked image: by its configuration where it
+/// carries one, else by the names under which drivers register themselves.
+pub(super) fn built_in(image: &[u8]) -> Vec<String> {
+    let configuration = configuration(image);
+    let has = |driver: &&Driver| match &configuration {
+        Some(text) => {
+            text.lines().any(|line| line.strip_suffix("=y").is_some_and(|o| o == driver.option))
+        }
+        None => find(image, driver.registered).is_some(),
+    };
+    DRIVERS.iter().filter(has).map(|driver| driver.module.to_owned()).collect()
+}
+
+/// What CONFIG_IKCONFIG puts into an image (kernel/configs.c of Linux).
+fn configuration(image: &[u8]) -> Option<String> {
+    const START: &[u8] = b"IKCFG_ST";
+    const LIMIT: usize = 4 << 20;
+    let packed = &image[find(image, START)? + START.len()..];
+    let text = super::unpack::unpack(packed, LIMIT).ok()?;
+    String::from_utf8(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+
+    #[test]
+    fn the_configuration_inside_goes_before_names() {
+        let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed
+            .write_all(b"CONFIG_VIRTIO_BLK=y\n# CONFIG_EXT4_FS is not set\nCONFIG_VIRTIO_PCI=m\n")
+            .unwrap();
+        let config = packed.finish().unwrap();
+        let image = [b"\0ext4\0virtio-pci\0", &b"IKCFG_ST"[..], &config, b"IKCFG_ED"].concat();
+        assert_eq!(built_in(&image), ["virtio_blk"]);
+        assert_eq!(built_in(b"..virtio-mmio\0..ext4\0"), ["virtio_mmio", "ext4"]);
+    }
+}
