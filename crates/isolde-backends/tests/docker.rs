@@ -184,7 +184,7 @@ fn cgroup_folders(id: &str) -> HashSet<PathBuf> {
 #[test]
 fn both_directions_and_the_exit_status_come_through() {
     let Some(bench) = Bench::set_up() else { return };
-    bench.docker.prepare(&bench.root(), &bench.digest).unwrap();
+    bench.docker.prepare(&bench.root(), &bench.digest, false).unwrap();
     let mut launched = bench.launch("echo");
     launched.writer.write_all(b"\x00\xffthere and back\n").unwrap();
     // Closing the writer is what ends the agent.

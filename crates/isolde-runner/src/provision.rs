@@ -61,6 +61,12 @@ impl Provisions {
         self.tree.add_file(source, destination)
     }
 
+    /// The same root file system, to which applications may write.
+    #[must_use]
+    pub fn writable(self) -> Self {
+        Self { writable_root: true, ..self }
+    }
+
     /// Whether `backend` can run here now, its guest kernel included.
     pub fn readiness(&self, backend: &dyn Backend) -> Readiness {
         let readiness = backend.probe();
@@ -104,7 +110,7 @@ impl Provisions {
         let root = self.root(backend.root_form()).map_err(failed)?;
         let root_digest = self.tree.digest();
         backend
-            .prepare(&root, &root_digest)
+            .prepare(&root, &root_digest, self.writable_root)
             .map_err(|source| RunError::Prepare { environment: backend.name(), source })?;
         Ok(Prepared {
             root,

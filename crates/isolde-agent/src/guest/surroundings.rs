@@ -15,8 +15,9 @@ use rustix::io::Errno;
 use rustix::ioctl::{Opcode, Setter, ioctl};
 use rustix::mount::{MountFlags, mount};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Gid, Resource, Rlimit, setrlimit};
 use rustix::system::sethostname;
+use rustix::thread::set_thread_groups;
 
 use super::{GuestError, console};
 
@@ -33,6 +34,7 @@ pub(super) fn provide() {
     furnish_dev();
     report(sethostname(HOST_NAME.as_bytes()).map_err(|error| named("the host name", error)));
     report(raise_loopback().map_err(|error| GuestError::new("bring up", "the loopback", error)));
+    report(set_thread_groups(&[Gid::ROOT]).map_err(|error| named("the groups", error)));
     for limit in &PROCESS_LIMITS {
         report(set(limit).map_err(|error| named("a resource limit", error)));
     }

@@ -14,11 +14,11 @@ use libcontainer::oci_spec::runtime::{
     RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
 
-use isolde_model::{HOST_NAME, Limited, PROCESS_LIMITS, ProcessLimit};
+use isolde_model::{HOST_NAME, Limited, ProcessLimit};
 
 use crate::BackendError;
 use crate::cgroup::{Cgroup, Version};
-use crate::limits::UMASK;
+use crate::limits::{self, UMASK};
 use crate::sandbox::AGENT_ARGS;
 
 /// The root file system as the container gets it.
@@ -60,7 +60,14 @@ fn process(writable: bool) -> Result<Process, OciSpecError> {
         .args(command)
         .cwd("/")
         .env(Vec::new())
-        .user(UserBuilder::default().uid(0u32).gid(0u32).umask(UMASK).build()?)
+        .user(
+            UserBuilder::default()
+                .uid(0u32)
+                .gid(0u32)
+                .additional_gids(vec![0])
+                .umask(UMASK)
+                .build()?,
+        )
         .capabilities(
             LinuxCapabilitiesBuilder::default()
                 .bounding(capabilities.clone())
@@ -70,7 +77,7 @@ fn process(writable: bool) -> Result<Process, OciSpecError> {
                 .ambient(Capabilities::new())
                 .build()?,
         )
-        .rlimits(PROCESS_LIMITS.iter().map(limit).collect::<Result<Vec<_>, _>>()?)
+        .rlimits(limits::attainable().iter().map(limit).collect::<Result<Vec<_>, _>>()?)
         // An image may have programs such as `su`, which Docker lets work.
         .no_new_privileges(!writable)
         .terminal(false)

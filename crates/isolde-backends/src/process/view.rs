@@ -10,8 +10,8 @@ use std::process::Command;
 use isolde_model::SHARED_MEMORY_BYTES;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::mount::{MountFlags, mount, mount_bind_recursive};
-use rustix::process::{chroot, fchdir};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use rustix::process::{Gid, chroot, fchdir};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space, set_thread_groups};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::BackendError;
@@ -51,9 +51,11 @@ impl View {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))?;
             fchdir(&root)?;
             chroot(c".")?;
+            // Whoever started this program may be in more groups than root.
+            set_thread_groups(&[Gid::ROOT])?;
             Ok(())
         };
-        // SAFETY: between fork and exec the closure only makes three system calls
+        // SAFETY: between fork and exec the closure only makes four system calls
         // with descriptors opened before; it neither allocates nor takes locks.
         unsafe { command.pre_exec(enter) };
     }
