@@ -168,11 +168,15 @@ fn look_like(lower: &Path, upper: &Path) -> Result<(), BackendError> {
 fn level_names(root: BorrowedFd<'_>) -> io::Result<()> {
     let etc = match folder_in(root, "etc") {
         Ok(etc) => etc,
-        // Not a folder, or links in a circle: the image's own affair.
-        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOTDIR | Errno::LOOP)) => {
-            return Ok(());
+        Err(error) => {
+            // Not a folder, a link to nowhere or in a circle: the image's own affair.
+            let is_odd = |error| matches!(error, Errno::NOTDIR | Errno::EXIST | Errno::LOOP);
+            return if Errno::from_io_error(&error).is_some_and(is_odd) {
+                Ok(())
+            } else {
+                Err(error)
+            };
         }
-        Err(error) => return Err(error),
     };
     for (name, content) in LEVELLED_FILES {
         match unlinkat(&etc, name, AtFlags::empty()) {

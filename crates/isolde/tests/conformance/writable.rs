@@ -83,7 +83,7 @@ fn launches_are_apart(stage: &mut Stage) -> Result<(), String> {
     let early = first.wait(Instant::now());
     expect("wait", matches!(early, Err(BackendError::TimedOut { .. })), early)?;
     // Hanging up ends it.
-    drop(line.writer);
+    drop((reader, line.writer));
     first.wait(soon()).map_err(text)?;
     expect("leaks", first.destroy().is_empty(), "there are some")
 }
