@@ -9,6 +9,8 @@ pub mod docker;
 mod error;
 pub mod fake;
 pub mod kvm;
+mod limits;
+mod overlay;
 pub mod process;
 mod registry;
 mod sandbox;

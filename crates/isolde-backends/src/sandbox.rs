@@ -34,11 +34,16 @@ pub trait Backend: Send + Sync {
     /// Does once what all launches of one root file system share, such as
     /// loading it into an engine: called before the first launch so that none
     /// is charged with it. [`Backend::create`] makes up for it where nobody did.
-    /// `root` and `root_digest` are those of [`SandboxSpec`].
+    /// The arguments are those of [`SandboxSpec`].
     ///
     /// # Errors
     /// What could not be prepared and why.
-    fn prepare(&self, _root: &Path, _root_digest: &str) -> Result<(), BackendError> {
+    fn prepare(
+        &self,
+        _root: &Path,
+        _root_digest: &str,
+        _writable_root: bool,
+    ) -> Result<(), BackendError> {
         Ok(())
     }
 
@@ -55,11 +60,21 @@ pub trait Backend: Send + Sync {
     }
 
     /// Removes what programs of this kind that were killed have left in an
-    /// engine. What belongs to a living one, or to anybody else, stays.
+    /// engine, and what an engine keeps for the next run. What belongs to a
+    /// living one, or to anybody else, stays.
     ///
     /// # Errors
     /// That the engine cannot be asked.
     fn sweep(&self) -> Result<Swept, BackendError> {
+        Ok(Swept::default())
+    }
+
+    /// Removes what an engine keeps of one root file system between runs, for
+    /// when it is removed from the cache. What a living program uses stays.
+    ///
+    /// # Errors
+    /// That the engine cannot be asked.
+    fn forget(&self, _root_digest: &str) -> Result<Swept, BackendError> {
         Ok(Swept::default())
     }
 }

@@ -40,6 +40,7 @@ fn stand_in() -> ! {
             },
             "facts" => facts(),
             "reap" => reap(),
+            "write" => write(),
             order => order.to_owned(),
         };
         writeln!(port, "{answer}").unwrap();
@@ -60,6 +61,25 @@ fn facts() -> String {
     let variables = std::env::vars_os().count();
     let pid = std::process::id();
     format!("{cpus} {total} {is_read_only} {can_write} {} {variables} {pid}", year > 50)
+}
+
+/// Writes where only a root of its own can be written, and tells whether it did
+/// so before.
+fn write() -> String {
+    let (mine, deep) = (Path::new("/mine"), Path::new("/opt/deep/mine"));
+    if mine.exists() || deep.exists() {
+        return "written before".into();
+    }
+    let done = fs::create_dir_all("/opt/deep")
+        .and_then(|()| fs::write(mine, "x"))
+        .and_then(|()| fs::write(deep, vec![b'x'; 100_000]))
+        // Past the cache of the guest, to the disk.
+        .and_then(|()| File::open(deep)?.sync_all())
+        .and_then(|()| fs::read(deep));
+    match done {
+        Ok(content) => format!("{} bytes", content.len()),
+        Err(error) => error.to_string(),
+    }
 }
 
 /// Starts this executable as a child that ends at once, and waits for it.
@@ -175,13 +195,14 @@ impl Guest {
 
 type Case = (&'static str, fn(&Bench));
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 9] = [
     ("it_boots_echoes_and_powers_off", it_boots_echoes_and_powers_off),
     ("it_has_the_resources_it_was_given", it_has_the_resources_it_was_given),
     ("a_panic_ends_it_with_a_status", a_panic_ends_it_with_a_status),
     ("closing_the_line_ends_it", closing_the_line_ends_it),
     ("a_silent_guest_is_killed", a_silent_guest_is_killed),
     ("two_share_one_image", two_share_one_image),
+    ("what_a_guest_writes_goes_with_it", what_a_guest_writes_goes_with_it),
     ("a_kernel_that_is_none_is_refused", a_kernel_that_is_none_is_refused),
     ("a_missing_root_disk_is_a_death_at_once", a_missing_root_disk_is_a_death_at_once),
 ];
@@ -274,6 +295,29 @@ fn two_share_one_image(bench: &Bench) {
         assert_eq!(cgroup.processes(), [0u32; 0]);
         assert_eq!(cgroup.remove(), []);
     }
+}
+
+fn what_a_guest_writes_goes_with_it(bench: &Bench) {
+    let image = bench.folder.join("root, of=mine.img");
+    fs::copy(&bench.root, &image).unwrap();
+    let before = fs::read(&image).unwrap();
+    for _ in 0..2 {
+        let mut spec = bench.spec();
+        spec.writable_root = true;
+        spec.root.clone_from(&image);
+        let (cgroup, scratch) = (spec.cgroup.clone(), spec.scratch.clone());
+        let mut guest = bench.up(spec);
+        assert_eq!(guest.ask("write"), "100000 bytes");
+        // What it wrote has no name on the host: were this program killed, nothing
+        // would be left.
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+        let facts = guest.ask("facts");
+        assert_eq!(facts.split(' ').nth(2), Some("false"), "{facts}");
+        guest.order("off");
+        assert_eq!(guest.sandbox.wait(late()).unwrap(), Ending::Exited(0));
+        guest.gone(&cgroup);
+    }
+    assert!(fs::read(&image).unwrap() == before, "the shared image was changed");
 }
 
 fn a_kernel_that_is_none_is_refused(bench: &Bench) {

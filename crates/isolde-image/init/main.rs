@@ -37,6 +37,11 @@ const SYS_FINIT_MODULE: c_long = if cfg!(target_arch = "x86_64") { 313 } else { 
 /// The only disk of the machine.
 const ROOT_DISK: &CStr = c"/dev/vda";
 
+/// The kernel hands parameters that it does not know to its first process as
+/// variables. With this one the host says that the root disk is this launch's own.
+const ROOT_PARAMETER: &str = "ISOLDE_ROOT";
+const WRITABLE: &str = "rw";
+
 /// Modules, named in the order in which they are loaded.
 const MODULES: &str = "/modules";
 
@@ -105,8 +110,12 @@ fn load(path: &Path) -> io::Result<()> {
 fn mount_root_disk() -> io::Result<()> {
     const ENXIO: i32 = 6;
     let deadline = Instant::now() + DISK_PATIENCE;
+    let flags = match std::env::var_os(ROOT_PARAMETER) {
+        Some(value) if value == WRITABLE => MS_NOATIME,
+        _ => MS_RDONLY | MS_NOATIME,
+    };
     loop {
-        match mount_at(ROOT_DISK, c"/root", c"ext4", MS_RDONLY | MS_NOATIME) {
+        match mount_at(ROOT_DISK, c"/root", c"ext4", flags) {
             Err(error)
                 if (error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(ENXIO))
                     && Instant::now() < deadline =>

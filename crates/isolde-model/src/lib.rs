@@ -12,6 +12,7 @@ mod reading;
 mod record;
 mod size;
 mod source;
+mod surroundings;
 
 pub use environment::{EnvironmentName, Missing, Readiness, Ready};
 pub use event::Event;
@@ -28,6 +29,9 @@ pub use record::{
 pub use size::{ByteSize, Span, UnitError};
 pub use source::{
     FileSource, ImageSource, ModelSource, ProgramSource, ReadySign, ReadySignError, Source,
+};
+pub use surroundings::{
+    HOST_NAME, LEVELLED_FILES, Limited, PROCESS_LIMITS, ProcessLimit, SHARED_MEMORY_BYTES,
 };
 
 /// Version of everything that is written to a bundle or printed as JSON.

@@ -82,6 +82,12 @@ impl Provisions {
         self.guests = Guests { needs, release: release.map(str::to_owned), chosen: None };
     }
 
+    /// The same root file system, to which applications may write.
+    #[must_use]
+    pub fn writable(self) -> Self {
+        Self { tree: self.tree.with_room(), writable_root: true, ..self }
+    }
+
     /// Whether `backend` can run here now, its guest kernel included.
     pub fn readiness(&self, backend: &dyn Backend) -> Readiness {
         let readiness = backend.probe();
@@ -140,7 +146,7 @@ impl Provisions {
         let root = self.root(backend.root_form()).map_err(failed)?;
         let root_digest = self.tree.digest();
         backend
-            .prepare(&root, &root_digest)
+            .prepare(&root, &root_digest, self.writable_root)
             .map_err(|source| RunError::Prepare { environment: backend.name(), source })?;
         Ok(Prepared {
             root,

@@ -1,6 +1,5 @@
 //! Its line to the host first, the rest after.
 
-use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, reboot};
 
-use super::{GuestError, console};
+use super::{GuestError, console, surroundings};
 
 /// Name of the virtio port that is the line to the host.
 const PORT_NAME: &str = "isolde";
@@ -33,7 +31,7 @@ const PORTS: &str = "/sys/class/virtio-ports";
 /// # Errors
 /// That the port does not appear within a minute, or cannot be opened.
 pub fn open_port() -> Result<File, GuestError> {
-    mount_on("/sys", "sysfs", None)?;
+    surroundings::mount_on("/sys", "sysfs", None)?;
     let deadline = Instant::now() + PORT_PATIENCE;
     loop {
         if let Some(device) = find_port(Path::new(PORTS)) {
@@ -82,27 +80,12 @@ pub fn end_with_host(port: &File) {
     }
 }
 
-/// Mounts what applications expect: /proc, and /tmp and /run in memory.
-/// Problems are reported on the console.
+/// Provides what applications expect: /proc, the rest of /dev, the loopback, a
+/// host name and the resource limits of every sandbox; on a read-only root /tmp
+/// and /run in memory, on a writable one the files of /etc that container engines
+/// replace. Problems are reported on the console.
 pub fn finish_boot() {
-    let mounts: [(&str, &str, Option<&CStr>); 3] = [
-        ("/proc", "proc", None),
-        ("/tmp", "tmpfs", Some(c"mode=1777")),
-        ("/run", "tmpfs", Some(c"mode=0755")),
-    ];
-    for (place, kind, options) in mounts {
-        if let Err(error) = mount_on(place, kind, options) {
-            console::report(&error);
-        }
-    }
-}
-
-fn mount_on(place: &str, kind: &str, options: Option<&CStr>) -> Result<(), GuestError> {
-    match mount(kind, place, kind, MountFlags::NOSUID | MountFlags::NODEV, options) {
-        // Already mounted will do.
-        Ok(()) | Err(Errno::BUSY) => Ok(()),
-        Err(error) => Err(GuestError::new("mount", place, error)),
-    }
+    surroundings::provide();
 }
 
 /// Says on the console why the agent cannot go on, and ends. The kernel panics
@@ -114,9 +97,9 @@ pub fn give_up(why: &dyn std::error::Error) -> ! {
 }
 
 /// Switches the machine off. What was written to the port has reached the host
-/// by then: such a write returns when the host has taken it.
+/// by then: such a write returns when the host has taken it. What was written to
+/// the root disk is thrown away, so nothing waits for it.
 pub fn power_off() -> ! {
-    rustix::fs::sync();
     if let Err(error) = reboot(RebootCommand::PowerOff) {
         console::report(&GuestError::new("power off", "the machine", error));
     }

@@ -3,7 +3,7 @@
 //! `/init` of the initramfs (in `isolde-image`) has loaded drivers and started
 //! this executable from the root disk, with /dev mounted. [`open_port`] gives
 //! the line to the host, the caller writes the boot mark, and [`finish_boot`]
-//! mounts what was not needed for that byte.
+//! provides what was not needed for that byte.
 //!
 //! ```no_run
 //! use std::io::Write;
@@ -20,6 +20,7 @@
 mod boot;
 mod console;
 mod reap;
+mod surroundings;
 
 use std::ffi::OsStr;
 use std::io;

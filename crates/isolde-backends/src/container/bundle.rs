@@ -10,15 +10,31 @@ use libcontainer::oci_spec::OciSpecError;
 use libcontainer::oci_spec::runtime::{
     Capabilities, Capability, Linux, LinuxBuilder, LinuxCapabilitiesBuilder,
     LinuxDeviceCgroupBuilder, LinuxNamespaceBuilder, LinuxNamespaceType, LinuxResourcesBuilder,
-    Mount, MountBuilder, Process, ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
+    Mount, MountBuilder, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process, ProcessBuilder,
+    RootBuilder, Spec, SpecBuilder, UserBuilder,
 };
+
+use isolde_model::{HOST_NAME, Limited, ProcessLimit};
 
 use crate::BackendError;
 use crate::cgroup::{Cgroup, Version};
+use crate::limits::{self, UMASK};
 use crate::sandbox::AGENT_ARGS;
 
+/// The root file system as the container gets it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ContainerRoot<'a> {
+    pub(super) path: &'a Path,
+    /// Whether all of it can be written to, or nothing but /tmp and /run.
+    pub(super) writable: bool,
+}
+
 /// Writes the bundle for a container of `root` in `cgroup` into `directory`.
-pub(super) fn write(root: &Path, cgroup: &Cgroup, directory: &Path) -> Result<(), BackendError> {
+pub(super) fn write(
+    root: ContainerRoot<'_>,
+    cgroup: &Cgroup,
+    directory: &Path,
+) -> Result<(), BackendError> {
     fs::create_dir_all(directory)
         .map_err(|source| BackendError::file("make", directory, source))?;
     describe(root, cgroup)
@@ -26,17 +42,17 @@ pub(super) fn write(root: &Path, cgroup: &Cgroup, directory: &Path) -> Result<()
         .map_err(|source| BackendError::tool("write the container's configuration", source))
 }
 
-fn describe(root: &Path, cgroup: &Cgroup) -> Result<Spec, OciSpecError> {
+fn describe(root: ContainerRoot<'_>, cgroup: &Cgroup) -> Result<Spec, OciSpecError> {
     SpecBuilder::default()
-        .root(RootBuilder::default().path(root).readonly(true).build()?)
-        .mounts(mounts(cgroup)?)
-        .process(process()?)
-        .hostname("isolde")
+        .root(RootBuilder::default().path(root.path).readonly(!root.writable).build()?)
+        .mounts(mounts(cgroup, root.writable)?)
+        .process(process(root.writable)?)
+        .hostname(HOST_NAME)
         .linux(linux(cgroup)?)
         .build()
 }
 
-fn process() -> Result<Process, OciSpecError> {
+fn process(writable: bool) -> Result<Process, OciSpecError> {
     let mut command = vec!["/isolde".to_owned()];
     command.extend(AGENT_ARGS.map(str::to_owned));
     let capabilities: Capabilities = CAPABILITIES.into_iter().collect();
@@ -44,7 +60,14 @@ fn process() -> Result<Process, OciSpecError> {
         .args(command)
         .cwd("/")
         .env(Vec::new())
-        .user(UserBuilder::default().uid(0u32).gid(0u32).umask(0o022u32).build()?)
+        .user(
+            UserBuilder::default()
+                .uid(0u32)
+                .gid(0u32)
+                .additional_gids(vec![0])
+                .umask(UMASK)
+                .build()?,
+        )
         .capabilities(
             LinuxCapabilitiesBuilder::default()
                 .bounding(capabilities.clone())
@@ -54,10 +77,28 @@ fn process() -> Result<Process, OciSpecError> {
                 .ambient(Capabilities::new())
                 .build()?,
         )
-        // Those of this program.
-        .rlimits(Vec::new())
-        .no_new_privileges(true)
+        .rlimits(limits::attainable().iter().map(limit).collect::<Result<Vec<_>, _>>()?)
+        // An image may have programs such as `su`, which Docker lets work.
+        .no_new_privileges(!writable)
         .terminal(false)
+        .build()
+}
+
+fn limit(limit: &ProcessLimit) -> Result<PosixRlimit, OciSpecError> {
+    let kind = match limit.on {
+        Limited::CoreDump => PosixRlimitType::RlimitCore,
+        Limited::LockedMemory => PosixRlimitType::RlimitMemlock,
+        Limited::OpenFiles => PosixRlimitType::RlimitNofile,
+        Limited::PendingSignals => PosixRlimitType::RlimitSigpending,
+        Limited::Processes => PosixRlimitType::RlimitNproc,
+        Limited::Stack => PosixRlimitType::RlimitStack,
+    };
+    // RLIM_INFINITY.
+    let number = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    PosixRlimitBuilder::default()
+        .typ(kind)
+        .soft(number(limit.soft))
+        .hard(number(limit.hard))
         .build()
 }
 
@@ -131,7 +172,7 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// Target, type, source and options.
 type MountRow = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
-const MOUNTS: [MountRow; 8] = [
+const MOUNTS: [MountRow; 6] = [
     ("/proc", "proc", "proc", &["nosuid", "noexec", "nodev"]),
     ("/dev", "tmpfs", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
     (
@@ -143,14 +184,20 @@ const MOUNTS: [MountRow; 8] = [
     ("/sys", "sysfs", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
     ("/dev/mqueue", "mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
     ("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
+];
+
+/// Where the rest of the root is read-only.
+const SCRATCH: [MountRow; 2] = [
     ("/tmp", "tmpfs", "tmpfs", &["nosuid", "nodev", "mode=1777"]),
     ("/run", "tmpfs", "tmpfs", &["nosuid", "nodev", "mode=755"]),
 ];
 
-fn mounts(cgroup: &Cgroup) -> Result<Vec<Mount>, OciSpecError> {
+fn mounts(cgroup: &Cgroup, writable: bool) -> Result<Vec<Mount>, OciSpecError> {
     const QUIET: [&str; 4] = ["nosuid", "noexec", "nodev", "ro"];
+    let scratch: &[MountRow] = if writable { &[] } else { &SCRATCH };
     let mut mounts: Vec<Mount> = MOUNTS
         .iter()
+        .chain(scratch)
         .map(|(target, kind, source, options)| mount(target, kind, source, options))
         .collect::<Result<_, _>>()?;
     match cgroup.version() {

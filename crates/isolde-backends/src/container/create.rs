@@ -18,10 +18,12 @@ use rustix::process::{
 
 use super::account::Intermediate;
 use super::apart::{OwnChildren, run_apart};
-use super::bundle;
+use super::bundle::{self, ContainerRoot};
 use super::executor::AgentExecutor;
+use super::loopback;
 use super::sandbox::{BUNDLE, ContainerSandbox, STATE};
 use crate::cgroup::Cgroup;
+use crate::overlay::{Overlay, set_mounts_apart};
 use crate::supervise::Watched;
 use crate::{BackendError, Line, SandboxSpec};
 
@@ -70,6 +72,7 @@ struct Work {
     root: PathBuf,
     scratch: PathBuf,
     cgroup: Cgroup,
+    overlay: Option<Overlay>,
 }
 
 /// A container and what making it cost outside its cgroup.
@@ -85,12 +88,25 @@ impl Work {
             root: sandbox.spec.root.clone(),
             scratch: sandbox.spec.scratch.clone(),
             cgroup: sandbox.cgroup.clone(),
+            overlay: sandbox.overlay.clone(),
         }
+    }
+
+    /// Mounts what shall be writable and writes down what the container is.
+    fn describe(&self, bundle: &Path) -> Result<(), BackendError> {
+        let Some(overlay) = &self.overlay else {
+            let root = ContainerRoot { path: &self.root, writable: false };
+            return bundle::write(root, &self.cgroup, bundle);
+        };
+        set_mounts_apart()?;
+        overlay.mount()?;
+        let root = ContainerRoot { path: &overlay.place(), writable: true };
+        bundle::write(root, &self.cgroup, bundle)
     }
 
     fn build(self, ends: Ends) -> Result<Made, BackendError> {
         let bundle = self.scratch.join(BUNDLE);
-        bundle::write(&self.root, &self.cgroup, &bundle)?;
+        self.describe(&bundle)?;
         let mut children = OwnChildren::guard();
         let intermediate = Intermediate::measure();
         let dumpable = dumpable_behavior().unwrap_or(DumpableBehavior::Dumpable);
@@ -98,8 +114,10 @@ impl Work {
         // The crate leaves this whole program undumpable.
         let _ = set_dumpable_behavior(dumpable);
         let container = built.map_err(|source| BackendError::tool(ACTION, source))?;
-        children.keep();
         let first = container.pid().map_or(0, |pid| pid.as_raw());
+        loopback::raise(first)
+            .map_err(|source| BackendError::os("bring the container's loopback up", source))?;
+        children.keep();
         let outside_ns = intermediate.outside_ns(&self.cgroup, first);
         Ok(Made { container, outside_ns })
     }

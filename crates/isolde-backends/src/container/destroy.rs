@@ -11,6 +11,8 @@ use std::path::Path;
 use isolde_model::Leak;
 
 use super::sandbox::{BUNDLE, ContainerSandbox, STATE};
+use crate::SandboxSpec;
+use crate::overlay::Overlay;
 
 impl ContainerSandbox {
     /// Removes everything that was made for the container and reports what
@@ -39,21 +41,25 @@ impl ContainerSandbox {
                 _ => None,
             }
         };
-        [BUNDLE, STATE].into_iter().filter_map(remove).collect()
+        let overlay = self.overlay.as_ref().and_then(Overlay::remove);
+        [BUNDLE, STATE].into_iter().filter_map(remove).chain(overlay).collect()
     }
 
     /// Mounts live in the container's own namespace and go with it; a new one
     /// in ours would be the runtime's mistake.
     fn mounts_left(&self) -> Vec<Leak> {
-        let mut mounts = mounts_below(&self.spec.root);
+        let mut mounts = mounts_below(&self.spec);
         mounts.retain(|mount| !self.mounts_before.contains(mount));
         mounts.into_iter().map(|mount| Leak::new("mount", mount)).collect()
     }
 }
 
-/// Mount points at `place` and below it.
-pub(super) fn mounts_below(place: &Path) -> Vec<String> {
+/// Mount points in the places of `spec`.
+pub(super) fn mounts_below(spec: &SandboxSpec) -> Vec<String> {
     let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let mounts = table.lines().filter_map(|line| line.split(' ').nth(4));
-    mounts.filter(|mount| Path::new(mount).starts_with(place)).map(str::to_owned).collect()
+    let is_below = |mount: &&str| {
+        [&spec.root, &spec.scratch].into_iter().any(|place| Path::new(mount).starts_with(place))
+    };
+    mounts.filter(is_below).map(str::to_owned).collect()
 }

@@ -11,13 +11,21 @@
 //! - **No seccomp filter.** Docker filters; each system call costs a little more
 //!   there, and more of the host kernel is exposed here.
 //! - No AppArmor profile, where Docker uses one.
-//! - `no_new_privileges` is on, and the root file system is read-only.
+//! - `no_new_privileges` is on where the root file system is read-only.
 //! - `CAP_MKNOD` is left out: on cgroup v2 there is no device filter here
 //!   (it would need libbpf), on v1 there is.
-//! - The network namespace is empty; its loopback is down.
+//! - Of the files of /etc that Docker replaces, `resolv.conf` is the image's.
 //! - No variables are handed down, not even `PATH`.
-//! - Limits of open files are those of this program, not of a daemon.
 //! - Of the v1 controllers only those that Isolde uses are seen inside.
+//!
+//! # With a writable root
+//!
+//! The thread that makes the container gets a mount namespace of its own and
+//! mounts an overlay of the image in it; the container's own namespace begins as
+//! a copy of that one. So nothing is ever mounted on the host, the overlay goes
+//! with the container, and this program may be killed at any moment. The root is
+//! then as Docker's: writable everywhere, without file systems in memory on /tmp
+//! and /run, and set-user-id programs work (`no_new_privileges` is off).
 //!
 //! # What is charged
 //!
@@ -41,6 +49,7 @@ mod create;
 mod destroy;
 mod executor;
 mod kill;
+mod loopback;
 mod probe;
 mod sandbox;
 mod start;

@@ -8,6 +8,7 @@ use libcontainer::container::Container;
 
 use super::destroy::mounts_below;
 use crate::cgroup::Cgroup;
+use crate::overlay::Overlay;
 use crate::supervise::{Tail, Watched};
 use crate::{BackendError, Ending, Line, Sandbox, SandboxSpec};
 
@@ -23,6 +24,8 @@ pub(super) struct ContainerSandbox {
     /// Until start: the host's ends of standard input and output, and of
     /// standard error.
     pub(super) pipes: Option<(Line, OwnedFd)>,
+    /// Where the root may be written to.
+    pub(super) overlay: Option<Overlay>,
     pub(super) container: Option<Container>,
     pub(super) init: Option<Watched>,
     pub(super) errors: Tail,
@@ -31,14 +34,15 @@ pub(super) struct ContainerSandbox {
     /// The last reading before the container was taken down.
     pub(super) last: Option<Reading>,
     pub(super) destroyed: bool,
-    /// Mount points in the root file system before there was a container.
+    /// Mount points in root file system and scratch folder before there was a container.
     pub(super) mounts_before: Vec<String>,
 }
 
 impl ContainerSandbox {
     pub(super) fn new(spec: SandboxSpec, cgroup: Cgroup, line: Line, errors: OwnedFd) -> Self {
         Self {
-            mounts_before: mounts_below(&spec.root),
+            mounts_before: mounts_below(&spec),
+            overlay: spec.writable_root.then(|| Overlay::new(&spec.root, &spec.scratch)),
             spec,
             cgroup,
             pipes: Some((line, errors)),

@@ -1,8 +1,10 @@
 //! Root file systems as images in the Engine.
 //!
-//! Each Isolde process imports its own tag, `isolde-root:<digest>-<pid>`, and
-//! removes just that: two at once never pull an image from under each other.
-//! The Engine stores equal layers once, so this costs no space.
+//! Each Isolde process uses a tag of its own, `isolde-root:<digest>-<pid>`, and
+//! removes just that: two at once never pull an image from under each other. A
+//! small root is imported by each process. One with a whole image in it is kept
+//! between runs by a second tag, `isolde-root:<whole digest>`: the next process
+//! finds it and only puts its own tag beside it, which says that it is in use.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,10 +20,10 @@ use futures_util::{StreamExt, stream};
 use isolde_model::Leak;
 
 use super::engine::{CallError, Engine, Step};
-use super::owner;
+use super::{kept, owner};
 use crate::BackendError;
 
-const REPOSITORY: &str = "isolde-root";
+pub(super) const REPOSITORY: &str = "isolde-root";
 
 /// An import writes the whole tree, perhaps to an SD card.
 const IMPORT_PATIENCE: Duration = Duration::from_secs(300);
@@ -33,33 +35,36 @@ const CHUNK: usize = 256 * 1024;
 const IMPORT: Step =
     Step { action: "import the root file system", event: "the import of the root file system" };
 
-/// Images imported by this process: references by digest.
+/// Images that this process uses: references by digest.
 #[derive(Debug, Default)]
 pub(super) struct Images(Mutex<HashMap<String, String>>);
 
+/// A root file system to be made an image.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Root<'a> {
+    pub(super) archive: &'a Path,
+    /// SHA-256 of its content in hex.
+    pub(super) digest: &'a str,
+    /// Whether the Engine shall keep it for the next run.
+    pub(super) keep: bool,
+}
+
 impl Images {
     /// The reference of the image of this root, imported now if need be.
-    pub(super) fn ensure(
-        &self,
-        engine: &Engine,
-        root: &Path,
-        digest: &str,
-    ) -> Result<String, BackendError> {
+    pub(super) fn ensure(&self, engine: &Engine, root: Root<'_>) -> Result<String, BackendError> {
         // Held during the import, so that two sandboxes do not both do it.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reference) = known.get(digest) {
+        if let Some(reference) = known.get(root.digest) {
             return Ok(reference.clone());
         }
-        let archive =
-            File::open(root).map_err(|source| BackendError::file("open", root, source))?;
-        let short: String = digest.chars().take(16).collect();
+        let short: String = root.digest.chars().take(16).collect();
         let tag = format!("{short}-{}", std::process::id());
-        let deadline = Instant::now() + IMPORT_PATIENCE;
-        engine
-            .call(deadline, import(engine.client(), archive, tag.clone()))
-            .map_err(|error| error.explain(IMPORT))?;
-        let reference = format!("{REPOSITORY}:{tag}");
-        known.insert(digest.to_owned(), reference.clone());
+        let reference = reference(&tag);
+        match root.keep {
+            true => kept::ensure(engine, root, &tag)?,
+            false => load(engine, root.archive, tag, owner::labels())?,
+        }
+        known.insert(root.digest.to_owned(), reference.clone());
         Ok(reference)
     }
 
@@ -68,15 +73,39 @@ impl Images {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }
 
-    /// Removes all and reports what stayed.
+    /// Removes the tags of this process, and with them the images that nobody
+    /// keeps; reports what stayed.
     pub(super) fn remove(&self, engine: &Engine) -> Vec<Leak> {
         let known = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         known.into_values().filter_map(|reference| remove(engine, &reference).err()).collect()
     }
 }
 
-async fn import(client: Client, archive: File, tag: String) -> Result<(), ApiError> {
-    let labels = owner::labels();
+/// The name of an image with this tag.
+pub(super) fn reference(tag: &str) -> String {
+    format!("{REPOSITORY}:{tag}")
+}
+
+/// Imports an archive under `tag`.
+pub(super) fn load(
+    engine: &Engine,
+    archive: &Path,
+    tag: String,
+    labels: HashMap<String, String>,
+) -> Result<(), BackendError> {
+    let file = File::open(archive).map_err(|source| BackendError::file("open", archive, source))?;
+    let deadline = Instant::now() + IMPORT_PATIENCE;
+    engine
+        .call(deadline, import(engine.client(), file, tag, labels))
+        .map_err(|error| error.explain(IMPORT))
+}
+
+async fn import(
+    client: Client,
+    archive: File,
+    tag: String,
+    labels: HashMap<String, String>,
+) -> Result<(), ApiError> {
     let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let options = CreateImageOptionsBuilder::default()
         .from_src("-")

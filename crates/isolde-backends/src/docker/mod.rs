@@ -1,4 +1,12 @@
 //! `docker`: containers of the Docker Engine, through its API.
+//!
+//! # With a writable root
+//!
+//! The container is as `docker run` makes it, without file systems in memory on
+//! /tmp and /run. Docker puts its own `hosts`, `hostname` and `resolv.conf` over
+//! those in the image's /etc; the other environments do the same with the first
+//! two. What is written lies in the Engine's storage, bounded by nothing but its
+//! free space. Image and archive are imported once and kept: see `kept.rs`.
 
 mod accounts;
 mod config;
@@ -6,6 +14,7 @@ mod daemons;
 mod engine;
 mod facts;
 mod image;
+mod kept;
 mod owner;
 mod place;
 mod procfs;
@@ -20,7 +29,7 @@ use std::time::{Duration, Instant};
 use isolde_model::{EnvironmentName, Leak, Readiness, Ready};
 
 use engine::Engine;
-use image::Images;
+use image::{Images, Root};
 
 use crate::cgroup;
 use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec, Swept};
@@ -94,10 +103,16 @@ impl Backend for Docker {
         RootForm::Tar
     }
 
-    fn prepare(&self, root: &Path, root_digest: &str) -> Result<(), BackendError> {
+    fn prepare(
+        &self,
+        root: &Path,
+        root_digest: &str,
+        writable_root: bool,
+    ) -> Result<(), BackendError> {
         let engine = self.engine()?;
         engine.daemons()?;
-        self.images.ensure(&engine, root, root_digest).map(|_| ())
+        let root = Root { archive: root, digest: root_digest, keep: writable_root };
+        self.images.ensure(&engine, root).map(|_| ())
     }
 
     fn create(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
@@ -111,6 +126,11 @@ impl Backend for Docker {
 
     fn sweep(&self) -> Result<Swept, BackendError> {
         sweep::sweep()
+    }
+
+    fn forget(&self, root_digest: &str) -> Result<Swept, BackendError> {
+        self.images.forget(root_digest);
+        kept::sweep(&*self.engine()?, |digest| digest == root_digest)
     }
 }
 

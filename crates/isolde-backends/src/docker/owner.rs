@@ -9,6 +9,8 @@ use super::procfs;
 pub(super) const MARK: &str = "isolde";
 /// The sandbox's id, on containers.
 pub(super) const ID: &str = "isolde.id";
+/// The digest of a root file system, on images that outlive their process.
+pub(super) const KEPT_DIGEST: &str = "isolde.root";
 const PID: &str = "isolde.pid";
 /// Process ids are used again, above all after a reboot; with the start time
 /// beside it an owner is told from its successor.
@@ -22,6 +24,16 @@ pub(super) fn labels() -> HashMap<String, String> {
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
+}
+
+/// Labels of the image of a root file system that is kept between runs.
+pub(super) fn labels_of_kept(digest: &str) -> HashMap<String, String> {
+    HashMap::from([(MARK.to_owned(), "1".to_owned()), (KEPT_DIGEST.to_owned(), digest.to_owned())])
+}
+
+/// The digest in the labels of a kept image.
+pub(super) fn kept_digest(labels: &HashMap<String, String>) -> Option<&str> {
+    labels.get(KEPT_DIGEST).map(String::as_str)
 }
 
 /// True where the labels name an owner that no longer runs.

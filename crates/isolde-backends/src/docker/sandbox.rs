@@ -13,7 +13,7 @@ use isolde_model::{Leak, Reading};
 use super::accounts::{Accounts, Attendants};
 use super::config;
 use super::engine::{CallError, Engine, Refusal, Step};
-use super::image::Images;
+use super::image::{Images, Root};
 use super::owner;
 use super::place::Place;
 use super::pump;
@@ -63,7 +63,9 @@ impl DockerSandbox {
     ) -> Result<Self, BackendError> {
         let place = Place::choose(engine.facts().driver, &spec.id, &spec.cgroup)?;
         let accounts = Accounts::open(place.clone(), engine.daemons()?);
-        let image = images.ensure(&engine, &spec.root, &spec.root_digest)?;
+        let root =
+            Root { archive: &spec.root, digest: &spec.root_digest, keep: spec.writable_root };
+        let image = images.ensure(&engine, root)?;
         let body = config::container(spec, image, place.parent());
         let options =
             CreateContainerOptionsBuilder::default().name(&config::name(&spec.id)).build();

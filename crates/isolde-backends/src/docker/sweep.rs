@@ -9,7 +9,7 @@ use isolde_model::Leak;
 
 use super::engine::{Engine, Step};
 use super::facts::CgroupDriver;
-use super::{image, open, owner, place};
+use super::{image, kept, open, owner, place};
 use crate::{BackendError, Swept, cgroup};
 
 const LIST_PATIENCE: Duration = Duration::from_secs(20);
@@ -18,7 +18,8 @@ const REMOVE_PATIENCE: Duration = Duration::from_secs(20);
 const LIST: Step =
     Step { action: "list containers and images", event: "the listing of containers and images" };
 
-/// Removes containers and images that an Isolde made and whose process is dead.
+/// Removes containers and images that an Isolde made and whose process is dead,
+/// and images kept between runs that none uses.
 /// Those of a running Isolde, and all that is not labelled, stay untouched.
 ///
 /// # Errors
@@ -48,6 +49,9 @@ pub(super) fn sweep() -> Result<Swept, BackendError> {
             Err(leak) => swept.stayed.push(leak),
         }
     }
+    let kept = kept::sweep(&engine, |_| true)?;
+    swept.removed.extend(kept.removed);
+    swept.stayed.extend(kept.stayed);
     Ok(swept)
 }
 

@@ -3,8 +3,11 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use isolde_model::{Leak, Reading};
+use isolde_model::{DaemonCpu, Leak, Reading};
 
+use super::view::View;
+use crate::limits;
+use crate::overlay::Overlay;
 use crate::sandbox::AGENT_ARGS;
 use crate::supervise::{Supervised, Tail};
 use crate::{BackendError, Ending, Line, Sandbox, SandboxSpec};
@@ -13,26 +16,51 @@ pub(super) struct ProcessSandbox {
     spec: SandboxSpec,
     agent: Option<Supervised>,
     errors: Tail,
+    /// Where the root may be written to.
+    overlay: Option<Overlay>,
+    /// CPU of this program for it.
+    mounts_cpu_ns: Option<u64>,
 }
 
 impl ProcessSandbox {
     pub(super) fn new(spec: SandboxSpec) -> Self {
-        Self { spec, agent: None, errors: Tail::default() }
+        let overlay = spec.writable_root.then(|| Overlay::new(&spec.root, &spec.scratch));
+        Self { spec, agent: None, errors: Tail::default(), overlay, mounts_cpu_ns: None }
+    }
+
+    /// The agent's command, with what it sees as its root.
+    fn command(&mut self) -> Result<Command, BackendError> {
+        let Some(overlay) = &self.overlay else {
+            let mut command = Command::new(self.spec.root.join("isolde"));
+            command.current_dir(&self.spec.root);
+            self.spec.cgroup.hold(&mut command)?;
+            return Ok(command);
+        };
+        let view = View::make(overlay)?;
+        self.mounts_cpu_ns = Some(view.cpu_ns);
+        let mut command = Command::new("/isolde");
+        self.spec.cgroup.hold(&mut command)?;
+        view.enter(&mut command);
+        Ok(command)
+    }
+
+    fn clear(&mut self) -> Vec<Leak> {
+        self.kill();
+        self.overlay.take().and_then(|overlay| overlay.remove()).into_iter().collect()
     }
 }
 
 impl Sandbox for ProcessSandbox {
     fn start(&mut self, _deadline: Instant) -> Result<Line, BackendError> {
-        let mut command = Command::new(self.spec.root.join("isolde"));
+        let mut command = self.command()?;
         command
             .args(AGENT_ARGS)
             // The other environments hand down no variables of the host either.
             .env_clear()
-            .current_dir(&self.spec.root)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        self.spec.cgroup.hold(&mut command)?;
+        limits::give(&mut command);
         let agent = self.agent.insert(Supervised::spawn(&mut command)?);
         let pipes = agent.child();
         let (Some(writer), Some(reader), Some(errors)) =
@@ -45,7 +73,10 @@ impl Sandbox for ProcessSandbox {
     }
 
     fn usage(&mut self) -> Result<Reading, BackendError> {
-        self.spec.cgroup.read()
+        let mut reading = self.spec.cgroup.read()?;
+        let mounts = self.mounts_cpu_ns.map(|cpu_ns| DaemonCpu { name: "isolde".into(), cpu_ns });
+        reading.daemons.extend(mounts);
+        Ok(reading)
     }
 
     fn wait(&mut self, deadline: Instant) -> Result<Ending, BackendError> {
@@ -68,14 +99,13 @@ impl Sandbox for ProcessSandbox {
 
     fn destroy(&mut self) -> Vec<Leak> {
         // Whatever survives is in the cgroup, whose removal reports it.
-        self.kill();
-        Vec::new()
+        self.clear()
     }
 }
 
 impl Drop for ProcessSandbox {
     fn drop(&mut self) {
-        self.kill();
+        self.clear();
     }
 }
 

@@ -1,8 +1,11 @@
 //! QEMU's command line.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -17,6 +20,9 @@ const PORT_NAME: &str = "isolde";
 /// `quiet`: a serial console takes time for every byte. `panic=-1`: a panic
 /// resets at once, and a reset ends QEMU.
 const PARAMETERS: &str = "quiet panic=-1";
+
+/// What `/init` of the guest, in `isolde-image`, knows a writable root by.
+const WRITABLE_ROOT: &str = "ISOLDE_ROOT=rw";
 
 /// QEMU's ends of its three channels. They are socket pairs connected before it
 /// starts: no path, no race for who comes first, nothing left on the disk.
@@ -72,7 +78,9 @@ pub(super) fn qemu(
         .arg(&kernel.image)
         .arg("-initrd")
         .arg(&kernel.initramfs)
-        .args(["-append", &format!("{} {PARAMETERS}", machine.parameters)])
+        .args(["-append", &parameters(machine, spec)])
+        // Where QEMU keeps what a guest writes to its root.
+        .env("TMPDIR", &spec.scratch)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
@@ -80,16 +88,48 @@ pub(super) fn qemu(
     command
 }
 
-/// The root disk, read-only. JSON, because a comma in a path would end an
-/// option. Without locks, because many launches share the image.
-fn disk_arguments(spec: &SandboxSpec) -> [String; 4] {
+/// The kernel's command line.
+fn parameters(machine: &Machine, spec: &SandboxSpec) -> String {
+    let own = if spec.writable_root { WRITABLE_ROOT } else { "" };
+    format!("{} {PARAMETERS} {own}", machine.parameters).trim_end().to_owned()
+}
+
+/// The root disk. Without locks, because many launches share the image.
+fn disk_arguments(spec: &SandboxSpec) -> [OsString; 4] {
+    let device = ["-device", "virtio-blk-pci,drive=root"].map(OsString::from);
+    let [option, disk] = match spec.writable_root {
+        true => ["-drive".into(), throw_away_disk(&spec.root)],
+        false => ["-blockdev".into(), shared_disk(&spec.root).into()],
+    };
+    let [device_option, device] = device;
+    [option, disk, device_option, device]
+}
+
+/// Read-only. JSON, because a comma in a path would end an option.
+fn shared_disk(image: &Path) -> String {
     let disk = json!({
         "node-name": "root",
         "driver": "raw",
         "read-only": true,
-        "file": { "driver": "file", "filename": spec.root, "locking": "off", "read-only": true },
+        "file": { "driver": "file", "filename": image, "locking": "off", "read-only": true },
     });
-    ["-blockdev".into(), disk.to_string(), "-device".into(), "virtio-blk-pci,drive=root".into()]
+    disk.to_string()
+}
+
+/// Writes go to a file in `TMPDIR` that QEMU removes as soon as it is open, so it
+/// goes with QEMU whatever happens; it grows no larger than the image. Flushes
+/// are not passed on (QEMU's `cache=unsafe`), because nobody reads it again.
+fn throw_away_disk(image: &Path) -> OsString {
+    let mut disk =
+        b"if=none,id=root,format=raw,snapshot=on,file.locking=off,file.filename=".to_vec();
+    for &byte in image.as_os_str().as_bytes() {
+        disk.push(byte);
+        // Within a value a comma is written twice.
+        if byte == b',' {
+            disk.push(byte);
+        }
+    }
+    OsString::from_vec(disk)
 }
 
 fn channel_arguments(ends: &QemuEnds) -> Vec<String> {

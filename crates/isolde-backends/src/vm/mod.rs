@@ -5,6 +5,10 @@
 //! QEMU itself needs beside the guest is a cost of the isolation, to be counted
 //! and not to be taken from the guest.
 //!
+//! Where the root may be written to, the launches still share one disk image: what
+//! a guest writes goes to a file of its own in the scratch folder, which has no
+//! name any more once QEMU has opened it. A full disk is full for the guest alone.
+//!
 //! A guest that switches itself off ends with status 0; one that resets its
 //! machine, as a panicking kernel does, with status 1.
 

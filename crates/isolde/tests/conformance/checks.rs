@@ -9,7 +9,7 @@ use isolde_model::{Deadlines, FailureKind, Mark, Span, Stage as LaunchStage};
 
 use crate::stage::{Stage, ending, failure, text};
 
-type Check = fn(&mut Stage) -> Result<(), String>;
+pub(crate) type Check = fn(&mut Stage) -> Result<(), String>;
 
 pub(crate) const ALL: [(&str, Check); 14] = [
     ("output and exit status come through", output_and_status),
@@ -28,8 +28,17 @@ pub(crate) const ALL: [(&str, Check); 14] = [
     ("dropping takes everything down", drop_without_destroy),
 ];
 
-fn expect(what: &str, condition: bool, found: impl std::fmt::Debug) -> Result<(), String> {
+pub(crate) fn expect(
+    what: &str,
+    condition: bool,
+    found: impl std::fmt::Debug,
+) -> Result<(), String> {
     if condition { Ok(()) } else { Err(format!("{what}: {found:?}")) }
+}
+
+/// A deadline for a start, however busy the host is.
+pub(crate) fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(120)
 }
 
 fn output_and_status(stage: &mut Stage) -> Result<(), String> {

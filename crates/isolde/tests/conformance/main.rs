@@ -6,16 +6,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a stage that cannot be set fails its test")]
 
+mod alike;
 mod checks;
 mod stage;
+mod writable;
 
-use stage::Stage;
+use stage::{Root, Stage};
 
 /// Everything that is wrong with an environment, one line a check.
-fn run_suite(environment: &str) {
-    let Some(mut stage) = Stage::set(environment) else { return };
+fn run_suite(environment: &str, root: Root) {
+    let Some(mut stage) = Stage::set(environment, root) else { return };
     let mut wrong = Vec::new();
-    for (name, check) in checks::ALL {
+    let checks: &[(&str, checks::Check)] = match root {
+        Root::ReadOnly => &checks::ALL,
+        Root::Writable => &writable::ALL,
+    };
+    for (name, check) in checks {
         let result = check(&mut stage).and_then(|()| stage.expect_clean());
         report(environment, name, &result);
         if let Err(reason) = result {
@@ -35,22 +41,42 @@ fn report(environment: &str, name: &str, result: &Result<(), String>) {
 
 #[test]
 fn process_conforms() {
-    run_suite("process");
+    run_suite("process", Root::ReadOnly);
+}
+
+#[test]
+fn process_conforms_with_a_writable_root() {
+    run_suite("process", Root::Writable);
 }
 
 #[test]
 fn container_conforms() {
-    run_suite("container");
+    run_suite("container", Root::ReadOnly);
+}
+
+#[test]
+fn container_conforms_with_a_writable_root() {
+    run_suite("container", Root::Writable);
 }
 
 #[test]
 fn docker_conforms() {
-    run_suite("docker");
+    run_suite("docker", Root::ReadOnly);
+}
+
+#[test]
+fn docker_conforms_with_a_writable_root() {
+    run_suite("docker", Root::Writable);
 }
 
 #[test]
 fn vm_conforms() {
-    run_suite("vm");
+    run_suite("vm", Root::ReadOnly);
+}
+
+#[test]
+fn vm_conforms_with_a_writable_root() {
+    run_suite("vm", Root::Writable);
 }
 
 #[test]

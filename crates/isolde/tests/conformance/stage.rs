@@ -22,8 +22,17 @@ pub(crate) struct Stage {
     pub(crate) workplace: Workplace,
     pub(crate) deadlines: Deadlines,
     number: u32,
-    // Holds the store.
-    _folder: tempfile::TempDir,
+    /// Holds the store.
+    folder: tempfile::TempDir,
+}
+
+/// Who may write to the root file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Root {
+    /// Nobody: it is shared.
+    ReadOnly,
+    /// The application: it is its launch's own.
+    Writable,
 }
 
 /// What a command did.
@@ -35,7 +44,7 @@ pub(crate) struct Done {
 
 impl Stage {
     /// `None`, with the reason printed, where the environment cannot run.
-    pub(crate) fn set(environment: &str) -> Option<Self> {
+    pub(crate) fn set(environment: &str, root: Root) -> Option<Self> {
         let backend = isolde_backends::find(&EnvironmentName::new(environment)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
@@ -50,10 +59,14 @@ impl Stage {
             return None;
         }
         provisions.bring(Path::new(BUSYBOX), Path::new("/bin/busybox")).unwrap();
+        if root == Root::Writable {
+            bring_files(&mut provisions, folder.path());
+            provisions = provisions.writable();
+        }
         let prepared = provisions.prepare(&*backend).unwrap();
         let workplace = Workplace::new(Resources { cpus: 2, memory: MEMORY, threads: 1 }).unwrap();
         let deadlines = Deadlines { start: Span(Duration::from_secs(120)), ..Deadlines::default() };
-        Some(Self { backend, prepared, workplace, deadlines, number: 0, _folder: folder })
+        Some(Self { backend, prepared, workplace, deadlines, number: 0, folder })
     }
 
     /// A number for one more sandbox.
@@ -96,10 +109,28 @@ impl Stage {
         Ok(Done { stdout, stderr, result })
     }
 
+    /// The folder of the cache.
+    pub(crate) fn cache(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// That no cgroup of this workplace is left in any hierarchy.
     pub(crate) fn expect_clean(&self) -> Result<(), String> {
         let left = self.workplace.cgroups();
         if left.is_empty() { Ok(()) } else { Err(format!("cgroups are left: {left:?}")) }
+    }
+}
+
+/// Files as an image has them, one of which container engines replace.
+fn bring_files(provisions: &mut Provisions, folder: &Path) {
+    for (name, content, destination) in [
+        ("state", "of the image\n", "/var/lib/state"),
+        ("notes", "of the image\n", "/root/notes"),
+        ("hosts", "192.0.2.1 image\n", "/etc/hosts"),
+    ] {
+        let source = folder.join(name);
+        std::fs::write(&source, content).unwrap();
+        provisions.bring(&source, Path::new(destination)).unwrap();
     }
 }
 

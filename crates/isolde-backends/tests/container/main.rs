@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests panic when their ground gives way")]
 
 mod rig;
+mod writable;
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -110,10 +110,15 @@ impl Rig {
     }
 
     pub(crate) fn create(&self) -> Result<Box<dyn Sandbox>, BackendError> {
+        Container::new().create(self.spec())
+    }
+
+    /// What the next sandbox is made of.
+    pub(crate) fn spec(&self) -> SandboxSpec {
         let launch = self.launches.fetch_add(1, Ordering::Relaxed);
         let scratch = self.folder.join(format!("scratch-{launch}"));
         fs::create_dir(&scratch).unwrap();
-        Container::new().create(SandboxSpec {
+        SandboxSpec {
             id: format!("{}-{launch}", &self.name[..self.name.len().min(30)]),
             root: self.root(),
             root_digest: String::new(),
@@ -123,7 +128,7 @@ impl Rig {
             memory: self.memory,
             cgroup: self.cgroup().clone(),
             scratch,
-        })
+        }
     }
 
     /// What a creation that must fail says, causes included.
