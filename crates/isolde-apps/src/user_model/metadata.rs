@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use isolde_model::{Colour, Layout, PictureSize, Resize};
+use isolde_model::{Colour, Element, Layout, PictureInput, PictureSize, Resize};
 
 /// What somebody says about a model's input: the user by flags, or the model by
 /// its metadata.
@@ -118,6 +118,20 @@ pub(super) fn hints(metadata: &BTreeMap<String, String>) -> Result<Hints, HintEr
 }
 
 impl Hints {
+    /// What must be told so that the input becomes this one again.
+    #[must_use]
+    pub fn of(input: &PictureInput) -> Self {
+        let &PictureInput { layout, size, colour, resize, scale, mean, deviation, .. } = input;
+        let values = Normalisation { scale, mean, deviation };
+        Self {
+            layout: Some(layout),
+            size: Some(size),
+            colour: Some(colour),
+            resize: Some(resize),
+            values: (input.element != Element::Uint8).then_some(values),
+        }
+    }
+
     /// These, completed by `others`.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
