@@ -99,6 +99,9 @@ pub fn pictures(folder: &Path) -> Result<Pictures, FolderError> {
 /// The content of a file that begins like a picture.
 fn picture(path: &Path) -> Result<Vec<u8>, FolderError> {
     let no_picture = |what| FolderError::NoPicture { path: path.to_owned(), what };
+    if path.file_name().is_none_or(|name| name.to_str().is_none()) {
+        return Err(no_picture("called by a name that is no UTF-8"));
+    }
     let read = |source| FolderError::Read { path: path.to_owned(), source };
     // Before it is opened: opening a named pipe would wait for a writer.
     let metadata = fs::metadata(path).map_err(read)?;

@@ -96,23 +96,12 @@ pub fn meaning(outline: &Outline, told: Hints) -> Result<PictureInput, MeaningEr
     if size.is_none() && (shape.is_some() || axes[2].length.is_none()) {
         missing.push(NO_SIZE);
     }
-    let values = match element {
-        Element::Uint8 if told.values.is_some() => {
-            let told = "--normalise, --scale, --mean and --std: it takes bytes as they are".into();
-            return Err(MeaningError::Contradiction { input, told });
-        }
-        Element::Uint8 => Some(Normalisation::RAW),
-        _ => known.values,
-    };
+    let values = values(element, told.values, known.values, &input)?;
     if values.is_none() {
         missing.push(NO_VALUES);
     }
     let (Some(shape), Some(size), Some(values)) = (shape, size, values) else {
-        let keys: Vec<&str> = outline.metadata.keys().map(String::as_str).take(20).collect();
-        let metadata = match keys[..] {
-            [] => "it has no metadata".into(),
-            _ => format!("its metadata has {}", keys.join(", ")),
-        };
+        let metadata = keys(outline);
         return Err(MeaningError::Untold { input, missing: missing.join("; "), metadata });
     };
     let picture = PictureInput {
@@ -128,6 +117,32 @@ pub fn meaning(outline: &Outline, told: Hints) -> Result<PictureInput, MeaningEr
     };
     picture.check()?;
     Ok(picture)
+}
+
+/// The normalisation: of bytes there is none.
+fn values(
+    element: Element,
+    told: Option<Normalisation>,
+    known: Option<Normalisation>,
+    input: &str,
+) -> Result<Option<Normalisation>, MeaningError> {
+    match element {
+        Element::Uint8 if told.is_some() => Err(MeaningError::Contradiction {
+            input: input.to_owned(),
+            told: "--normalise, --scale, --mean and --std: it takes bytes as they are".into(),
+        }),
+        Element::Uint8 => Ok(Some(Normalisation::RAW)),
+        _ => Ok(known),
+    }
+}
+
+/// Which metadata there is, in words.
+fn keys(outline: &Outline) -> String {
+    let keys: Vec<&str> = outline.metadata.keys().map(String::as_str).take(20).collect();
+    match keys[..] {
+        [] => "it has no metadata".into(),
+        _ => format!("its metadata has {}", keys.join(", ")),
+    }
 }
 
 fn one_picture(outline: &Outline) -> Result<(&TensorInfo, &[Axis; 4], Element), MeaningError> {

@@ -14,6 +14,7 @@ mod network;
 mod outline;
 mod prepare;
 mod resize;
+mod walk;
 mod wire;
 
 pub use decode::PictureError;
@@ -22,5 +23,6 @@ pub use meaning::{MeaningError, meaning};
 pub use metadata::{HintError, Hints, Normalisation, number, per_channel};
 pub use model_file::{ModelFile, ModelFileError, WeightsFile, read_model};
 pub use network::{MODEL_IN_SANDBOX, input_in_sandbox, kept_values, load, sample};
-pub use outline::{Axis, Outline, OutlineError, TensorInfo, outline};
+pub use outline::{Axis, Outline, OutlineError, TensorInfo};
+pub use walk::outline;
 pub use wire::WireError;

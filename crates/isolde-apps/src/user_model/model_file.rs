@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::outline::{Outline, OutlineError, outline};
+use super::outline::{Outline, OutlineError};
+use super::walk::outline;
 
 /// A model as it lies on the host, whole and readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
