@@ -7,7 +7,7 @@
 
 use std::io::{self, Write};
 
-use isolde_model::{Inference, InsideFacts, Mark, OutputTensor};
+use isolde_model::{Inference, InsideFacts, Mark, OutputTensor, PictureInput};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. The two sides are the same executable, so a
@@ -24,7 +24,7 @@ pub const LARGEST_PAYLOAD: usize = 1 << 20;
 const HEADER: usize = 5;
 
 /// What the agent is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
 pub enum ToAgent {
     /// Run an application.
@@ -36,7 +36,7 @@ pub enum ToAgent {
 }
 
 /// An application and how often to run it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunJob {
     /// Name of the application.
     pub application: String,
@@ -46,6 +46,19 @@ pub struct RunJob {
     pub inferences: u32,
     /// Threads of the inference engine.
     pub threads: u32,
+    /// The model that it is, if the user brought one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelJob>,
+}
+
+/// A user's model. It and its inputs are files of the sandbox, where
+/// [`isolde_apps::user_model`] says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelJob {
+    /// Number of inputs.
+    pub pictures: u32,
+    /// How an input becomes the network's.
+    pub input: PictureInput,
 }
 
 /// A command.

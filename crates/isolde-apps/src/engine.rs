@@ -25,6 +25,10 @@ impl Threads {
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.0.run(work)
     }
+
+    pub(crate) const fn pool(&self) -> &Arc<ThreadPool> {
+        &self.0
+    }
 }
 
 /// A loaded network with one input and one output.

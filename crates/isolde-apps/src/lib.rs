@@ -8,6 +8,7 @@ mod engine;
 mod error;
 mod picture;
 mod road_sign;
+pub mod user_model;
 
 pub use application::{Application, Description, all, find};
 pub use engine::Threads;

@@ -7,6 +7,7 @@ mod guest;
 mod host;
 mod mark;
 mod outcome;
+mod picture_input;
 mod plan;
 mod reading;
 mod record;
@@ -20,6 +21,9 @@ pub use guest::{Bootable, Bus, GuestLine, GuestNeeds, KernelForm, KernelReport};
 pub use host::{CpuFacts, EnvironmentReport, HostFacts, KvmFacts};
 pub use mark::{Mark, MarkStamp};
 pub use outcome::{Failure, FailureKind, Outcome, Stage};
+pub use picture_input::{
+    Colour, Element, Layout, PictureInput, PictureInputError, PictureSize, Resize, WordError,
+};
 pub use plan::{Deadlines, Plan, PlanError, Preset, Resources};
 pub use reading::{DaemonCpu, Reading};
 pub use record::{

@@ -1,9 +1,12 @@
 //! Applications that the user brings.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::PictureInput;
 
 /// Where an application comes from that Isolde does not bring itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -137,8 +140,17 @@ pub struct ModelSource {
     pub model: String,
     /// SHA-256 of that file, in hex.
     pub digest: String,
+    /// SHA-256, in hex, of each file beside it that holds weights, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<String, String>,
     /// Path of the folder with inputs on the host.
     pub inputs: String,
+    /// SHA-256, in hex, over the inputs' names and contents in their order.
+    pub inputs_digest: String,
+    /// Number of inputs.
+    pub pictures: u32,
+    /// How an input becomes the network's.
+    pub input: PictureInput,
 }
 
 #[cfg(test)]

@@ -6,8 +6,12 @@ use crate::printable;
 use crate::summary::Row;
 
 /// What the completed launches of one environment say together; `None` where
-/// outputs were not compared.
-pub(crate) fn in_words<'a>(records: impl Iterator<Item = &'a TrialRecord>) -> Option<String> {
+/// outputs were not compared. Labels are checked where it is known what they
+/// must be.
+pub(crate) fn in_words<'a>(
+    records: impl Iterator<Item = &'a TrialRecord>,
+    are_labels_known: bool,
+) -> Option<String> {
     let agreements: Vec<&Agreement> =
         records.filter_map(|record| record.agreement.as_ref()).collect();
     let loosest =
@@ -16,8 +20,9 @@ pub(crate) fn in_words<'a>(records: impl Iterator<Item = &'a TrialRecord>) -> Op
         return Some("outputs identical, bit for bit".into());
     }
     let Agreement { reference, largest_difference, tolerance, .. } = loosest;
+    let labels = if are_labels_known { "same labels; " } else { "" };
     Some(format!(
-        "same labels; outputs differ from {reference} by at most {largest_difference:.1e} \
+        "{labels}outputs differ from {reference} by at most {largest_difference:.1e} \
          (allowed: {tolerance:.0e}), since its CPU features differ"
     ))
 }
@@ -72,10 +77,12 @@ mod tests {
     #[test]
     fn one_launch_that_differs_decides() {
         let same = [record(true, 0.0, 0.0), record(true, 0.0, 0.0)];
-        assert_eq!(in_words(same.iter()).unwrap(), "outputs identical, bit for bit");
+        assert_eq!(in_words(same.iter(), true).unwrap(), "outputs identical, bit for bit");
         let mixed = [record(true, 0.0, 0.0), record(false, 3.1e-5, 1e-2)];
-        let words = in_words(mixed.iter()).unwrap();
+        let words = in_words(mixed.iter(), true).unwrap();
         assert!(words.contains("3.1e-5") && words.contains("1e-2"), "{words}");
-        assert_eq!(in_words([].iter()), None);
+        assert!(words.starts_with("same labels"), "{words}");
+        assert!(!in_words(mixed.iter(), false).unwrap().contains("labels"));
+        assert_eq!(in_words([].iter(), true), None);
     }
 }

@@ -90,7 +90,10 @@ impl Group<'_> {
             inference: self.inference(),
             launch: self.launch(),
             comparison: self.compare(baseline, plan.include_emulated, plan.seed),
-            agreement: agreement::in_words(self.launches.iter().map(|launch| launch.record)),
+            agreement: agreement::in_words(
+                self.launches.iter().map(|launch| launch.record),
+                !plan.sources.contains_key(self.application),
+            ),
         }
     }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use isolde_agent::protocol::{FromAgent, RunJob, ToAgent};
+use isolde_agent::protocol::{FromAgent, ModelJob, RunJob, ToAgent};
 use isolde_backends::Backend;
 use isolde_bundle::BundleWriter;
 use isolde_model::{
     BundleState, EnvironmentName, Event, Failure, FailureKind, Inference, Leak, Mark, Outcome,
-    OutputTensor, Plan, Stage, Trial, TrialRecord,
+    OutputTensor, Plan, Source, Stage, Trial, TrialRecord,
 };
 
 use crate::check::Agreements;
@@ -225,7 +225,17 @@ fn job(plan: &Plan, trial: &Trial) -> ToAgent {
         warm_up: plan.warm_up,
         inferences: plan.inferences,
         threads: plan.resources.threads,
+        model: model_job(plan, trial),
     })
+}
+
+fn model_job(plan: &Plan, trial: &Trial) -> Option<ModelJob> {
+    match plan.sources.get(&trial.application) {
+        Some(Source::Model(model)) => {
+            Some(ModelJob { pictures: model.pictures, input: model.input.clone() })
+        }
+        _ => None,
+    }
 }
 
 /// A launch that left something behind did its work but is no clean launch.

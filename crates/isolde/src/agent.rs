@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use isolde_agent::guest;
 use isolde_agent::inside::{AgentLine, Place, serve};
 
+use crate::model_trial;
+
 /// What this process is, if it is not the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -14,6 +16,8 @@ pub(crate) enum Role {
     Agent,
     /// First process of a virtual machine.
     Guest,
+    /// The trial of a user's model, on the host.
+    Trial,
 }
 
 /// What this process is; `None` for the command line.
@@ -21,10 +25,14 @@ pub(crate) fn role() -> Option<Role> {
     if guest::is_first_process() {
         return Some(Role::Guest);
     }
-    // The back ends start it with this one argument.
+    // The back ends, and the trial, start it with this one argument.
     let mut arguments = std::env::args_os().skip(1);
-    let is_agent = arguments.next().is_some_and(|word| word == "agent");
-    (is_agent && arguments.next().is_none()).then_some(Role::Agent)
+    let word = arguments.next().filter(|_| arguments.next().is_none())?;
+    match word.to_str() {
+        Some("agent") => Some(Role::Agent),
+        Some(model_trial::ROLE) => Some(Role::Trial),
+        _ => None,
+    }
 }
 
 /// Plays the role to its end.
@@ -32,6 +40,7 @@ pub(crate) fn play(role: Role) -> ExitCode {
     match role {
         Role::Agent => serve_standard_streams(),
         Role::Guest => serve_guest(),
+        Role::Trial => model_trial::serve(),
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use isolde_model::{ByteSize, Preset, Span};
 
+use crate::model_args::ModelArguments;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
@@ -130,6 +132,8 @@ pub(crate) struct PlanArguments {
     /// about the speed of this device
     #[arg(long)]
     pub(crate) include_emulated: bool,
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
 }
 
 #[derive(Debug, Args)]

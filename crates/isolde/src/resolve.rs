@@ -129,7 +129,7 @@ pub(crate) fn plan(
     plan.baseline = baseline(wanted_baseline, arguments.baseline.is_some(), probed, &ready)?;
     plan.environments = ready;
     overlay(&mut plan, arguments);
-    check_applications(&plan.applications)?;
+    check_applications(&plan)?;
     plan.check().exit_with(Exit::Usage)?;
     host::check_resources(&plan.resources, facts).exit_with(Exit::Usage)?;
     Ok(plan)
@@ -202,9 +202,9 @@ fn baseline(
     })
 }
 
-fn check_applications(names: &[String]) -> anyhow::Result<()> {
-    for name in names {
-        if isolde_apps::find(name).is_none() {
+fn check_applications(plan: &Plan) -> anyhow::Result<()> {
+    for name in &plan.applications {
+        if isolde_apps::find(name).is_none() && !plan.sources.contains_key(name) {
             let known: Vec<&str> =
                 isolde_apps::all().iter().map(|description| description.name).collect();
             let known = known.join(", ");

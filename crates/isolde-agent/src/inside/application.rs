@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use isolde_apps::{AppError, Application, Description, Threads};
+use isolde_apps::{AppError, Application, Threads, user_model};
 use isolde_model::{Inference, Mark, OutputTensor, Phase};
 
 use super::line::AgentLine;
@@ -59,39 +60,70 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn attempt(line: &mut AgentLine, job: &RunJob) -> Result<(), Stop> {
-    let description = isolde_apps::find(&job.application)
-        .ok_or_else(|| Stop::Job(format!("there is no application `{}`", job.application)))?;
+    let inputs = count_inputs(job)?;
     line.send(&FromAgent::Passed(Mark::ApplicationStarted))?;
     let threads = Threads::new(job.threads);
-    let application = (description.load)(&threads)?;
+    let application = load(job, &threads)?;
     line.send(&FromAgent::Passed(Mark::ModelLoaded))?;
-    let mut work = Work { line, application, description, batch: Vec::new(), sent: Instant::now() };
+    let mut work = Work { line, application, inputs, batch: Vec::new(), sent: Instant::now() };
     threads.run(|| work.infer_all(job))
+}
+
+fn unknown(job: &RunJob) -> Stop {
+    Stop::Job(format!("there is no application `{}`", job.application))
+}
+
+fn count_inputs(job: &RunJob) -> Result<u32, Stop> {
+    let inputs = match &job.model {
+        Some(model) => model.pictures,
+        None => {
+            let description = isolde_apps::find(&job.application).ok_or_else(|| unknown(job))?;
+            u32::try_from((description.expected_labels)().len()).unwrap_or(u32::MAX)
+        }
+    };
+    Ok(inputs.max(1))
+}
+
+fn load(job: &RunJob, threads: &Threads) -> Result<Box<dyn Application>, Stop> {
+    Ok(match &job.model {
+        // Relative to the folder the agent was started in, the sandbox's root.
+        Some(model) => {
+            let pictures: Vec<_> = (0..model.pictures).map(user_model::input_in_sandbox).collect();
+            let network = Path::new(user_model::MODEL_IN_SANDBOX);
+            user_model::load(network, &pictures, &model.input, threads)?
+        }
+        None => {
+            let description = isolde_apps::find(&job.application).ok_or_else(|| unknown(job))?;
+            (description.load)(threads)?
+        }
+    })
 }
 
 struct Work<'a> {
     line: &'a mut AgentLine,
     application: Box<dyn Application>,
-    description: &'a Description,
+    inputs: u32,
     batch: Vec<Inference>,
     sent: Instant,
 }
 
 impl Work<'_> {
     fn infer_all(&mut self, job: &RunJob) -> Result<(), Stop> {
-        let inputs =
-            u32::try_from((self.description.expected_labels)().len().max(1)).unwrap_or(u32::MAX);
         let mut outputs = Vec::new();
         let mut seen = BTreeSet::new();
         for index in 0..job.warm_up.saturating_add(job.inferences) {
             let phase = if index < job.warm_up { Phase::WarmUp } else { Phase::Steady };
-            let input = index % inputs;
+            let input = index % self.inputs;
             self.batch.push(time_inference(&mut *self.application, index, phase, input)?);
             if index == 0 {
                 self.line.send(&FromAgent::Passed(Mark::FirstInference))?;
             }
             if seen.insert(input) {
-                let values = self.application.output().to_vec();
+                let output = self.application.output();
+                let values = match &job.model {
+                    Some(model) => user_model::sample(output, model.pictures),
+                    None => output.to_vec(),
+                };
                 outputs.push(OutputTensor { input, values });
             }
             if self.batch.len() >= BATCH || self.sent.elapsed() >= BATCH_AGE {

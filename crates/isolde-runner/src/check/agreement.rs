@@ -4,16 +4,26 @@
 use std::collections::BTreeMap;
 
 use isolde_agent::output_digest;
-use isolde_apps::Description;
 use isolde_model::{
     Agreement, EnvironmentName, Inference, InsideFacts, OutputTensor, Phase, Plan, Trial,
 };
+
+use super::expectation::{Expectation, Tolerance};
 
 /// The outputs that later launches of an application are compared with.
 #[derive(Debug)]
 struct Reference {
     environment: EnvironmentName,
-    outputs: BTreeMap<u32, Vec<f32>>,
+    outputs: BTreeMap<u32, Output>,
+}
+
+/// The output of one input.
+#[derive(Debug, Clone)]
+struct Output {
+    /// Its values, or a sample of them where there are very many.
+    values: Vec<f32>,
+    /// Digest of all its values; empty until an inference told it.
+    digest: String,
 }
 
 /// References so far: for each application the first launch's, and the first
@@ -37,19 +47,18 @@ impl Agreements {
         inferences: &[Inference],
         outputs: &[OutputTensor],
     ) -> Result<Agreement, String> {
-        let description = isolde_apps::find(&trial.application)
-            .ok_or_else(|| format!("there is no application `{}`", trial.application))?;
-        let outputs = index_outputs(outputs)?;
-        check_inferences(plan, &(description.expected_labels)(), inferences, &outputs)?;
-        self.compare(trial, facts, description, outputs)
+        let expectation = Expectation::of(plan, &trial.application)?;
+        let mut outputs = index_outputs(outputs, expectation.kept_values)?;
+        check_inferences(plan, &expectation, inferences, &mut outputs)?;
+        self.compare(trial, facts, expectation.tolerance, outputs)
     }
 
     fn compare(
         &mut self,
         trial: &Trial,
         facts: &InsideFacts,
-        description: &Description,
-        outputs: BTreeMap<u32, Vec<f32>>,
+        tolerance: Tolerance,
+        outputs: BTreeMap<u32, Output>,
     ) -> Result<Agreement, String> {
         let reference = |outputs| Reference { environment: trial.environment.clone(), outputs };
         // Where the features cannot be read, nothing says that they are the same.
@@ -57,13 +66,13 @@ impl Agreements {
             facts.features_digest.clone().unwrap_or_else(|| trial.environment.to_string());
         let key = (trial.application.clone(), features);
         if let Some(same) = self.same_features.get(&key) {
-            return agree(same, &outputs, 0.0);
+            return agree(same, &outputs, None);
         }
         let agreement = match self.first.get(&trial.application) {
-            Some(first) => agree(first, &outputs, description.output_tolerance)?,
+            Some(first) => agree(first, &outputs, Some(tolerance))?,
             None => {
                 let first = reference(outputs.clone());
-                let agreement = agree(&first, &outputs, 0.0)?;
+                let agreement = agree(&first, &outputs, None)?;
                 self.first.insert(trial.application.clone(), first);
                 agreement
             }
@@ -73,10 +82,17 @@ impl Agreements {
     }
 }
 
-fn index_outputs(outputs: &[OutputTensor]) -> Result<BTreeMap<u32, Vec<f32>>, String> {
+/// Outputs by input, each with its digest where all its values are here.
+fn index_outputs(
+    outputs: &[OutputTensor],
+    kept_values: usize,
+) -> Result<BTreeMap<u32, Output>, String> {
     let mut indexed = BTreeMap::new();
     for OutputTensor { input, values } in outputs {
-        if indexed.insert(*input, values.clone()).is_some() {
+        let whole = values.len() < kept_values;
+        let digest = if whole { output_digest(values) } else { String::new() };
+        let output = Output { values: values.clone(), digest };
+        if indexed.insert(*input, output).is_some() {
             return Err(format!("the output of input {input} came twice"));
         }
     }
@@ -84,173 +100,94 @@ fn index_outputs(outputs: &[OutputTensor]) -> Result<BTreeMap<u32, Vec<f32>>, St
 }
 
 /// Every planned inference once, in order, with the label its input must get
-/// and the digest of the output that was sent for its input.
+/// and the digest of the output that was sent for its input. The first digest
+/// of an output that was not sent whole must be that of all others.
 fn check_inferences(
     plan: &Plan,
-    expected_labels: &[u32],
+    expectation: &Expectation,
     inferences: &[Inference],
-    outputs: &BTreeMap<u32, Vec<f32>>,
+    outputs: &mut BTreeMap<u32, Output>,
 ) -> Result<(), String> {
     let planned = plan.warm_up as usize + plan.inferences as usize;
     if inferences.len() != planned {
         return Err(format!("{planned} inferences were asked for, {} came", inferences.len()));
     }
-    let digests: BTreeMap<u32, String> =
-        outputs.iter().map(|(input, values)| (*input, output_digest(values))).collect();
     for (position, inference) in (0..).zip(inferences) {
-        let Inference { index, input, label, phase, .. } = inference;
+        let Inference { index, input, label, phase, output_digest, .. } = inference;
         let warm = if position < plan.warm_up { Phase::WarmUp } else { Phase::Steady };
         if (*index, *phase) != (position, warm) {
             return Err(format!("inference {position} is missing or out of order"));
         }
-        let expected = expected_labels
-            .get(*input as usize)
-            .ok_or_else(|| format!("inference {index} used input {input}, which does not exist"))?;
-        if label != expected {
+        if *input >= expectation.inputs {
+            return Err(format!("inference {index} used input {input}, which does not exist"));
+        }
+        let expected = expectation.labels.as_ref().and_then(|labels| labels.get(*input as usize));
+        if let Some(expected) = expected.filter(|expected| *expected != label) {
             return Err(format!("input {input} is of class {expected}, it said {label}"));
         }
-        match digests.get(input) {
-            Some(digest) if *digest == inference.output_digest => {}
-            Some(_) => {
-                return Err(format!(
-                    "inference {index} gave another output for input {input} than before"
-                ));
-            }
-            None => return Err(format!("the output of input {input} is missing")),
+        let output = outputs
+            .get_mut(input)
+            .ok_or_else(|| format!("the output of input {input} is missing"))?;
+        if output.digest.is_empty() {
+            output.digest.clone_from(output_digest);
+        }
+        if output.digest != *output_digest {
+            return Err(format!(
+                "inference {index} gave another output for input {input} than before"
+            ));
         }
     }
     Ok(())
 }
 
+/// Compares with the reference; without a tolerance every bit must be the same.
 fn agree(
     reference: &Reference,
-    outputs: &BTreeMap<u32, Vec<f32>>,
-    tolerance: f32,
+    outputs: &BTreeMap<u32, Output>,
+    tolerance: Option<Tolerance>,
 ) -> Result<Agreement, String> {
+    let environment = &reference.environment;
     if !reference.outputs.keys().eq(outputs.keys()) {
-        return Err(format!("other inputs were used than in {}", reference.environment));
+        return Err(format!("other inputs were used than in {environment}"));
     }
     let mut largest_difference: f32 = 0.0;
+    let mut largest_allowed: f32 = 0.0;
     let mut identical = true;
-    for (input, values) in outputs {
-        let theirs = &reference.outputs[input];
-        if theirs.len() != values.len() {
+    for ((input, ours), theirs) in outputs.iter().zip(reference.outputs.values()) {
+        if theirs.values.len() != ours.values.len() {
             return Err(format!(
-                "the output of input {input} has {} values, not {}",
-                values.len(),
-                theirs.len()
+                "the output of input {input} has {} values, not {} as in {environment}",
+                ours.values.len(),
+                theirs.values.len()
             ));
         }
-        for (ours, theirs) in values.iter().zip(theirs) {
+        let allowed = tolerance.map_or(0.0, |tolerance| tolerance.of(&theirs.values));
+        largest_allowed = largest_allowed.max(allowed);
+        for (ours, theirs) in ours.values.iter().zip(&theirs.values) {
             let difference = (ours - theirs).abs();
             identical &= ours.to_bits() == theirs.to_bits();
-            if difference.is_nan() || difference > tolerance {
+            if difference.is_nan() || difference > allowed {
                 return Err(format!(
-                    "an output of input {input} is {ours}, in {} it was {theirs} (allowed difference {tolerance})",
-                    reference.environment
+                    "an output of input {input} is {ours}, in {environment} it was {theirs} (allowed difference {allowed})"
                 ));
             }
             largest_difference = largest_difference.max(difference);
         }
+        identical &= ours.digest == theirs.digest;
     }
-    if tolerance == 0.0 && !identical {
-        return Err(format!("the sign of a zero differs from {}", reference.environment));
+    if tolerance.is_none() && !identical {
+        return Err(format!(
+            "a value that was not sent, or the sign of a zero, differs from {environment}"
+        ));
     }
     Ok(Agreement {
-        reference: reference.environment.clone(),
+        reference: environment.clone(),
         identical,
         largest_difference,
-        tolerance,
+        tolerance: largest_allowed,
     })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::run::tests::plan;
-
-    const DIMENSIONS: usize = 3;
-
-    /// What a correct agent sends for the road-sign plan, with outputs made up.
-    fn launch(plan: &Plan, shift: f32) -> (Vec<Inference>, Vec<OutputTensor>) {
-        let labels = (isolde_apps::find("road-sign").unwrap().expected_labels)();
-        let total = plan.warm_up + plan.inferences;
-        let outputs: Vec<_> = (0..total)
-            .map(|input| OutputTensor { input, values: vec![input as f32 + shift; DIMENSIONS] })
-            .collect();
-        let inferences = outputs
-            .iter()
-            .map(|output| Inference {
-                index: output.input,
-                phase: if output.input < plan.warm_up { Phase::WarmUp } else { Phase::Steady },
-                input: output.input,
-                prepare_ns: 1,
-                infer_ns: 1,
-                interpret_ns: 1,
-                label: labels[output.input as usize],
-                output_digest: output_digest(&output.values),
-            })
-            .collect();
-        (inferences, outputs)
-    }
-
-    fn facts(features: &str) -> InsideFacts {
-        InsideFacts { features_digest: Some(features.into()), ..InsideFacts::default() }
-    }
-
-    fn trial(environment: &str) -> Trial {
-        let environment = EnvironmentName::new(environment);
-        Trial { index: 0, block: 0, position: 0, environment, application: "road-sign".into() }
-    }
-
-    #[test]
-    fn the_same_features_must_give_the_same_bits() {
-        let plan = plan(&["a", "b"], 1);
-        let mut agreements = Agreements::default();
-        let (inferences, outputs) = launch(&plan, 0.0);
-        agreements.check(&plan, &trial("a"), &facts("x"), &inferences, &outputs).unwrap();
-        let same =
-            agreements.check(&plan, &trial("b"), &facts("x"), &inferences, &outputs).unwrap();
-        assert!(same.identical && same.tolerance == 0.0);
-        let (inferences, outputs) = launch(&plan, 1e-5);
-        let reason =
-            agreements.check(&plan, &trial("b"), &facts("x"), &inferences, &outputs).unwrap_err();
-        assert!(reason.contains("allowed difference 0"), "{reason}");
-    }
-
-    #[test]
-    fn other_features_may_differ_within_the_tolerance() {
-        let plan = plan(&["a", "b"], 1);
-        let mut agreements = Agreements::default();
-        let (inferences, outputs) = launch(&plan, 0.0);
-        agreements.check(&plan, &trial("a"), &facts("x"), &inferences, &outputs).unwrap();
-        let (inferences, outputs) = launch(&plan, 1e-4);
-        let near =
-            agreements.check(&plan, &trial("b"), &facts("y"), &inferences, &outputs).unwrap();
-        assert!(!near.identical && near.largest_difference > 0.0);
-        let (inferences, outputs) = launch(&plan, 1.0);
-        assert!(agreements.check(&plan, &trial("c"), &facts("z"), &inferences, &outputs).is_err());
-    }
-
-    #[test]
-    fn what_is_wrong_in_itself_is_told() {
-        let plan = plan(&["a"], 1);
-        type Spoil = fn(&mut Vec<Inference>, &mut Vec<OutputTensor>);
-        let cases: [(Spoil, &str); 6] = [
-            (|inferences, _| drop(inferences.pop()), "asked for"),
-            (|inferences, _| inferences.swap(0, 1), "out of order"),
-            (|inferences, _| inferences[1].label += 1, "class"),
-            (|_, outputs| outputs[0].values[0] = f32::NAN, "another output"),
-            (|_, outputs| drop(outputs.pop()), "missing"),
-            (|_, outputs| outputs.push(outputs[0].clone()), "twice"),
-        ];
-        for (spoil, word) in cases {
-            let (mut inferences, mut outputs) = launch(&plan, 0.0);
-            spoil(&mut inferences, &mut outputs);
-            let reason = Agreements::default()
-                .check(&plan, &trial("a"), &facts("x"), &inferences, &outputs)
-                .unwrap_err();
-            assert!(reason.contains(word), "{reason}");
-        }
-    }
-}
+#[path = "agreement_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //! asked for, and that it computed what all others computed.
 
 mod agreement;
+mod expectation;
 mod parity;
 
 pub(crate) use agreement::Agreements;

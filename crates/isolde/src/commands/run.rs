@@ -16,6 +16,7 @@ use isolde_runner::{
 use crate::args::RunArguments;
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::log::BundleLog;
+use crate::model_source;
 use crate::output::talk;
 use crate::resolve::{self, Probed};
 use crate::signals;
@@ -28,18 +29,27 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     let interrupt = signals::interrupt(arguments.quiet)?;
     let mut provisions = resolve::provisions()?;
     let from_file = resolve::plan_file(&arguments.plan)?;
+    let model = model_source::find(&arguments.plan, from_file.as_ref())?;
     let wanted = resolve::wanted(&arguments.plan, from_file.as_ref());
     let kernel = resolve::wanted_kernel(&arguments.plan, from_file.as_ref());
     provisions.choose_kernel_for([], kernel.as_deref());
     let mut probed = resolve::probe(&wanted, &provisions)?;
     resolve::share_kernel(&mut provisions, &probed, kernel.as_deref());
     let facts = host::facts();
-    let plan = resolve::plan(&arguments.plan, from_file.clone(), &probed, &facts)?;
+    let mut plan = resolve::plan(&arguments.plan, from_file.clone(), &probed, &facts)?;
+    if let Some(model) = &model {
+        model.enter(&mut plan);
+        model.try_out(&plan.resources, &interrupt)?;
+        model.bring(&mut provisions)?;
+    }
     let workplace = Workplace::new(plan.resources).exit_with(Exit::Unfit)?;
     let prepared = prepare(&mut provisions, &mut probed, &interrupt)?;
     // What could not be prepared has left the ranks of the ready.
-    let plan =
+    let mut plan =
         Plan { seed: plan.seed, ..resolve::plan(&arguments.plan, from_file, &probed, &facts)? };
+    if let Some(model) = &model {
+        model.enter(&mut plan);
+    }
     let environments: Vec<EnvironmentReport> =
         probed.iter().map(|probed| probed.report.clone()).collect();
     let (path, started) = bundle_path(arguments)?;

@@ -8,6 +8,7 @@
 
 mod exec;
 mod host;
+mod model;
 mod output;
 mod plan;
 mod rig;

@@ -1,0 +1,189 @@
+//! From arguments or a plan file to a model of the user's that can be run.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use isolde_apps::user_model::{
+    Hints, MODEL_IN_SANDBOX, WeightsFile, input_in_sandbox, meaning, pictures, read_model,
+};
+use isolde_model::{ModelSource, Plan, Resources, Source};
+use isolde_runner::{Interrupt, Provisions};
+
+use crate::args::PlanArguments;
+use crate::exit::{Exit, ExitContext, tagged};
+use crate::model_trial::{self, Trial};
+use crate::output::talk;
+
+/// A model of the user's, found whole and understood.
+pub(crate) struct UserModel {
+    name: String,
+    source: ModelSource,
+    weights: Vec<WeightsFile>,
+    pictures: Vec<PathBuf>,
+}
+
+/// The model that is asked for, by argument or else by the plan file.
+///
+/// # Errors
+/// Wrong usage: what of it cannot be read or used, or was changed since the
+/// plan was made.
+pub(crate) fn find(
+    arguments: &PlanArguments,
+    from_file: Option<&Plan>,
+) -> anyhow::Result<Option<UserModel>> {
+    if let (Some(model), Some(inputs)) = (&arguments.model.model, &arguments.model.input) {
+        return read(None, model, inputs, arguments.model.hints()).map(Some);
+    }
+    let Some(plan) = from_file else { return Ok(None) };
+    let wanted = match arguments.applications.is_empty() {
+        true => &plan.applications,
+        false => &arguments.applications,
+    };
+    let mut models = wanted.iter().filter_map(|name| match plan.sources.get(name) {
+        Some(Source::Model(source)) => Some((name, source)),
+        _ => None,
+    });
+    let Some((name, source)) = models.next() else { return Ok(None) };
+    if let Some((other, _)) = models.next() {
+        let text = format!("the plan has the models {name} and {other}: leave one with --app");
+        return Err(tagged(Exit::Usage, text));
+    }
+    again(name, source).map(Some)
+}
+
+fn read(
+    name: Option<&str>,
+    model: &Path,
+    inputs: &Path,
+    hints: Hints,
+) -> anyhow::Result<UserModel> {
+    let file = read_model(model).exit_with(Exit::Usage)?;
+    let input = meaning(&file.outline, hints)
+        .with_context(|| format!("the model {} cannot be run", model.display()))
+        .exit_with(Exit::Usage)?;
+    let found = pictures(inputs).exit_with(Exit::Usage)?;
+    let weights = file.weights.iter().map(|file| (file.location.clone(), file.digest.clone()));
+    let source = ModelSource {
+        model: absolute(model)?,
+        digest: file.digest,
+        weights: weights.collect(),
+        inputs: absolute(inputs)?,
+        inputs_digest: found.digest,
+        pictures: u32::try_from(found.paths.len()).unwrap_or(u32::MAX),
+        input,
+    };
+    let name = name.map_or_else(|| name_of(model), str::to_owned);
+    Ok(UserModel { name, source, weights: file.weights, pictures: found.paths })
+}
+
+/// The plan's model, if it is still what it was.
+fn again(name: &str, source: &ModelSource) -> anyhow::Result<UserModel> {
+    let changed = |what: &str, path: &str| {
+        let text = format!(
+            "{what} {path} changed since the plan was made: make the plan again with `isolde plan --model`"
+        );
+        tagged(Exit::Usage, text)
+    };
+    let hints = Hints::of(&source.input);
+    let model = read(Some(name), Path::new(&source.model), Path::new(&source.inputs), hints)?;
+    let now = &model.source;
+    if (&now.digest, &now.weights) != (&source.digest, &source.weights) {
+        return Err(changed("the model", &source.model));
+    }
+    if (&now.inputs_digest, now.pictures) != (&source.inputs_digest, source.pictures) {
+        return Err(changed("the pictures in", &source.inputs));
+    }
+    if now.input != source.input {
+        let text = format!("the plan says of the input of {name} what its model does not have");
+        return Err(tagged(Exit::Usage, text));
+    }
+    Ok(model)
+}
+
+fn absolute(path: &Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(path).exit_with(Exit::Usage)?;
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let text = format!("the path {} is not UTF-8, and a plan keeps it as text", path.display());
+        tagged(Exit::Usage, text)
+    })
+}
+
+/// The file's name without its ending, in characters that are safe anywhere;
+/// with its ending where an application of our own has that name.
+fn name_of(model: &Path) -> String {
+    let safe = |name: &std::ffi::OsStr| -> String {
+        let keep = |c: char| if c.is_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        name.to_string_lossy().chars().map(keep).take(60).collect()
+    };
+    let stem = safe(model.file_stem().unwrap_or_default());
+    match isolde_apps::find(&stem) {
+        Some(_) => safe(model.file_name().unwrap_or_default()),
+        None => stem,
+    }
+}
+
+impl UserModel {
+    /// Makes it what the plan runs.
+    pub(crate) fn enter(&self, plan: &mut Plan) {
+        plan.applications = vec![self.name.clone()];
+        let source = Source::Model(self.source.clone());
+        plan.sources = BTreeMap::from([(self.name.clone(), source)]);
+    }
+
+    /// Loads and runs it once on the host, apart and with limits, so that what
+    /// cannot work is told before any sandbox is made; and holds the memory it
+    /// took against what sandboxes get.
+    ///
+    /// # Errors
+    /// Wrong usage: what the engine refuses, or too little memory.
+    pub(crate) fn try_out(
+        &self,
+        resources: &Resources,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<()> {
+        let trial = Trial {
+            model: PathBuf::from(&self.source.model),
+            pictures: self.pictures.clone(),
+            input: self.source.input.clone(),
+        };
+        let peak = model_trial::try_out(&trial, interrupt)?;
+        model_trial::check_memory(&self.name, peak, resources.memory)
+            .map(|warning| warning.into_iter().for_each(|text| talk(&text)))
+    }
+
+    /// Puts it and its inputs into the root file system.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(crate) fn bring(&self, provisions: &mut Provisions) -> anyhow::Result<()> {
+        let place = Path::new("/").join(MODEL_IN_SANDBOX);
+        let mut bring = |from: &Path, to: &Path| {
+            provisions
+                .bring(from, to)
+                .with_context(|| format!("{} cannot be brought along", from.display()))
+                .exit_with(Exit::Usage)
+        };
+        bring(Path::new(&self.source.model), &place)?;
+        for WeightsFile { location, path, .. } in &self.weights {
+            bring(path, &place.with_file_name(location))?;
+        }
+        for (input, path) in (0..).zip(&self.pictures) {
+            bring(path, &Path::new("/").join(input_in_sandbox(input)))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_models_name_is_safe_and_its_own() {
+        let name = |path: &str| name_of(Path::new(path));
+        assert_eq!(name("/models/yolo v8,n.onnx"), "yolo-v8-n");
+        assert_eq!(name("road-sign.onnx"), "road-sign.onnx");
+        assert_eq!(name("a\u{1b}[31m.onnx"), "a--31m");
+    }
+}

@@ -1,0 +1,228 @@
+//! A user's model is tried on the host before any sandbox is made: by a process
+//! of its own, because the engine may crash on a stranger's model, take all
+//! memory or never end.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use isolde_apps::{Threads, user_model};
+use isolde_model::{ByteSize, PictureInput};
+use isolde_runner::Interrupt;
+use rustix::process::{Resource, Rlimit, Signal};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Exit, chain, tagged};
+
+/// The argument by which this program serves as the trial.
+pub(crate) const ROLE: &str = "try-model";
+
+/// What is tried.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Trial {
+    pub(crate) model: PathBuf,
+    pub(crate) pictures: Vec<PathBuf>,
+    pub(crate) input: PictureInput,
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, Deserialize)]
+enum Answer {
+    /// It works; the most memory it took, in bytes.
+    Works {
+        peak_bytes: u64,
+    },
+    Fails {
+        reason: String,
+    },
+}
+
+/// How long the trial may take: as long as a launch may work.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Longest answer in bytes.
+const LONGEST_ANSWER: u64 = 16 << 10;
+
+/// Loads the model, prepares every picture and infers once; gives the bytes of
+/// memory that took.
+///
+/// # Errors
+/// Wrong usage: why it does not work. Or that the user asked to stop.
+pub(crate) fn try_out(trial: &Trial, interrupt: &Interrupt) -> anyhow::Result<u64> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(ROLE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let child = command.spawn().context("this program cannot start itself")?;
+    let mut guard = Guard(child);
+    if let Some(mut stdin) = guard.0.stdin.take() {
+        // A trial that died already tells so by its end.
+        let _ = stdin.write_all(&serde_json::to_vec(trial)?);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if interrupt.is_triggered() {
+            return Err(tagged(Exit::Interrupted, "interrupted before the first trial"));
+        }
+        match guard.0.try_wait()? {
+            Some(status) => break status,
+            None if Instant::now() > deadline => {
+                let limit = PATIENCE.as_secs();
+                return Err(refused(trial, &format!("one inference took more than {limit} s")));
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let mut answer = Vec::new();
+    if let Some(stdout) = guard.0.stdout.take() {
+        stdout.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    }
+    match serde_json::from_slice(&answer) {
+        Ok(Answer::Works { peak_bytes }) => Ok(peak_bytes),
+        Ok(Answer::Fails { reason }) => Err(refused(trial, &reason)),
+        Err(_) => Err(refused(trial, &died(status))),
+    }
+}
+
+fn refused(trial: &Trial, reason: &str) -> anyhow::Error {
+    let reason: String = reason.chars().filter(|c| !c.is_control()).collect();
+    let model = trial.model.display().to_string();
+    let text = match reason.contains(&model) {
+        true => reason,
+        false => format!("the model {model} cannot be run: {reason}"),
+    };
+    tagged(Exit::Usage, text)
+}
+
+fn died(status: ExitStatus) -> String {
+    match status.signal().and_then(Signal::from_named_raw) {
+        // What a failed allocation ends with, and what the kernel does then.
+        Some(Signal::ABORT | Signal::KILL) => "it needs more memory than this host has free".into(),
+        Some(signal) => format!("the engine crashed on it (signal {})", signal.as_raw()),
+        None => format!("the engine ended without an answer ({status})"),
+    }
+}
+
+/// Ends the trial on every path.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A guest kernel keeps some of a virtual machine's memory for itself.
+const KERNEL_KEEPS: u64 = 96 << 20;
+
+/// Holds the memory that the model took on the host against what a sandbox gets;
+/// gives a warning where it is scarce.
+///
+/// # Errors
+/// Wrong usage: that it cannot be enough, and what would be.
+pub(crate) fn check_memory(
+    name: &str,
+    peak_bytes: u64,
+    memory: ByteSize,
+) -> anyhow::Result<Option<String>> {
+    let advised = (peak_bytes + peak_bytes / 4 + KERNEL_KEEPS).next_multiple_of(64 << 20);
+    let (took, advised) = (peak_bytes.div_ceil(1 << 20), ByteSize(advised));
+    let said = format!("{name} took {took} MiB on this host, and sandboxes have {memory}");
+    if memory.bytes() < peak_bytes {
+        return Err(tagged(Exit::Usage, format!("{said}: give --memory {advised}")));
+    }
+    let scarce = memory.bytes() < peak_bytes + KERNEL_KEEPS;
+    Ok(scarce.then(|| {
+        format!("warning: {said}: virtual machines may run out of it; --memory {advised} would do")
+    }))
+}
+
+/// The trial's own side.
+pub(crate) fn serve() -> ExitCode {
+    let answer = match limit_self().and_then(|()| read_trial()) {
+        Ok(trial) => attempt(&trial),
+        Err(error) => Answer::Fails { reason: format!("the trial cannot begin: {error}") },
+    };
+    let written = serde_json::to_vec(&answer)
+        .map_err(io::Error::from)
+        .and_then(|answer| io::stdout().write_all(&answer));
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Ends with its parent, goes first when memory runs out, and gets no more of it
+/// than is free.
+fn limit_self() -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    let meminfo = std::fs::read_to_string("/proc/meminfo")?;
+    if let Some(free) = kibibytes(&meminfo, "MemAvailable:") {
+        let limit = Rlimit { current: Some(free), maximum: Some(free) };
+        rustix::process::setrlimit(Resource::As, limit)?;
+    }
+    Ok(())
+}
+
+/// The value of a line of /proc/meminfo or /proc/PID/status, in bytes.
+fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+fn read_trial() -> io::Result<Trial> {
+    let mut text = Vec::new();
+    io::stdin().read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+fn attempt(trial: &Trial) -> Answer {
+    std::panic::set_hook(Box::new(|_| {}));
+    let ran = std::panic::catch_unwind(|| run_once(trial));
+    let reason = match ran {
+        Ok(Ok(())) => {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let peak_bytes = kibibytes(&status, "VmHWM:").unwrap_or(0);
+            return Answer::Works { peak_bytes };
+        }
+        Ok(Err(error)) => chain(&error),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+            format!("the engine failed on it: {text}")
+        }
+    };
+    Answer::Fails { reason: reason.chars().take(2000).collect() }
+}
+
+/// As the agent does it, but with one inference.
+fn run_once(trial: &Trial) -> anyhow::Result<()> {
+    let threads = Threads::new(1);
+    let mut network = user_model::load(&trial.model, &trial.pictures, &trial.input, &threads)?;
+    for input in (0..u32::try_from(trial.pictures.len())?).rev() {
+        network.prepare(input)?;
+    }
+    threads.run(|| network.infer())?;
+    network.interpret()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_memory_is_refused_with_what_would_do() {
+        let peak = 300 << 20;
+        let refused = check_memory("net", peak, ByteSize::mebibytes(256)).unwrap_err().to_string();
+        assert!(refused.contains("300 MiB") && refused.contains("--memory 512M"), "{refused}");
+        let scarce = check_memory("net", peak, ByteSize::mebibytes(350)).unwrap().unwrap();
+        assert!(scarce.contains("virtual machines"), "{scarce}");
+        assert_eq!(check_memory("net", peak, ByteSize::mebibytes(512)).unwrap(), None);
+    }
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        assert_eq!(kibibytes("VmPeak:\t 9 kB\nVmHWM:\t  2048 kB\n", "VmHWM:"), Some(2 << 20));
+        assert_eq!(kibibytes("", "VmHWM:"), None);
+    }
+}
