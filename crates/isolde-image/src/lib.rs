@@ -28,6 +28,7 @@ pub use kernel::{
     FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, KernelSource, Machine, Watch,
     add_kernel, build_kernel, choose_kernel, fetch_package_kernel, find_kernels,
 };
+pub use merged::check_layers;
 pub use store::Store;
 pub use tree::RootTree;
 pub use upkeep::{Freed, Hold, Removed, Usage};

@@ -24,6 +24,9 @@ mod superblock;
 mod write;
 mod xattr;
 
+use crate::ImageError;
+use crate::merged::Tree;
+
 pub(crate) use write::write;
 
 /// Raised with every change of the layout, so that images of older programs are
@@ -48,6 +51,11 @@ impl Room {
     const fn inodes(self) -> u64 {
         self.bytes / 16384
     }
+}
+
+/// Whether an image can hold the tree.
+pub(crate) fn check(tree: &Tree) -> Result<(), ImageError> {
+    allocation::Allocation::of(tree, Room { bytes: 0 }).map(|_| ())
 }
 
 #[cfg(test)]

@@ -75,7 +75,8 @@ impl<R: Read + Seek> Blocks<R> {
             return Ok(None);
         }
         let told = header.cksum().ok();
-        if told == Some(checksum(header.as_bytes())) {
+        // A fuzzer would spend its time on guessing sums.
+        if cfg!(fuzzing) || told == Some(checksum(header.as_bytes())) {
             Ok(Some(header))
         } else {
             Err(LayerFault::archive("it is no tar archive, or a header in it is damaged"))

@@ -26,7 +26,7 @@ const MOST_ENTRIES: usize = 4_000_000;
 
 /// What is wrong with an entry of a layer, or with the archive around it.
 #[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
+#[error("{}{reason}", entry.as_ref().map_or_else(String::new, |entry| format!("`{entry}`: ")))]
 pub(crate) struct LayerFault {
     /// The entry's name as it stands in the archive; `None` for the archive itself.
     pub(crate) entry: Option<String>,

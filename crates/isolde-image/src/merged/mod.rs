@@ -5,9 +5,10 @@
 mod apply;
 mod node;
 
+use std::io::Cursor;
 use std::path::Path;
 
-use crate::layer::Index;
+use crate::layer::{Index, LayerFault};
 use crate::tree::Entry;
 use crate::{ImageError, RootTree, Store};
 
@@ -50,6 +51,26 @@ fn put(tree: &mut Tree, path: &Path, entry: &Entry) -> Result<(), ImageError> {
         }
     }
     .map_err(|reason| ImageError::TreePath { path: Path::new("/").join(path), reason })
+}
+
+/// The tree of layers that are in memory, the lowest first.
+fn merge_archives(archives: &[&[u8]]) -> Result<Tree, LayerFault> {
+    let mut tree = Tree::new();
+    for (number, archive) in (0..).zip(archives) {
+        let index = Index::parse(Cursor::new(archive), archive.len() as u64)?;
+        apply::layer(&mut tree, number, index)?;
+    }
+    Ok(tree)
+}
+
+/// Whether these tar archives, the lowest first, are layers that make a tree
+/// and fit into an ext4 image. Touches no file: fit for a fuzzer.
+///
+/// # Errors
+/// The first thing that is wrong with them, in words.
+pub fn check_layers(archives: &[&[u8]]) -> Result<(), String> {
+    let tree = merge_archives(archives).map_err(|fault| fault.to_string())?;
+    crate::ext4::check(&tree).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
