@@ -7,6 +7,7 @@ mod host;
 mod mark;
 mod outcome;
 mod plan;
+mod program;
 mod reading;
 mod record;
 mod size;
@@ -18,6 +19,7 @@ pub use host::{CpuFacts, EnvironmentReport, HostFacts, KvmFacts};
 pub use mark::{Mark, MarkStamp};
 pub use outcome::{Failure, FailureKind, Outcome, Stage};
 pub use plan::{Deadlines, Plan, PlanError, Preset, Resources};
+pub use program::{ProgramFacts, Timing};
 pub use reading::{DaemonCpu, Reading};
 pub use record::{
     Agreement, BundleHeader, BundleState, Inference, InsideFacts, Leak, OutputTensor, Phase, Trial,

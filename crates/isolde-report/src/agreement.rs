@@ -8,14 +8,25 @@ use crate::summary::Row;
 /// What the completed launches of one environment say together; `None` where
 /// outputs were not compared.
 pub(crate) fn in_words<'a>(records: impl Iterator<Item = &'a TrialRecord>) -> Option<String> {
-    let agreements: Vec<&Agreement> =
-        records.filter_map(|record| record.agreement.as_ref()).collect();
+    let mut is_program = false;
+    let agreements: Vec<&Agreement> = records
+        .inspect(|record| is_program |= record.program.is_some())
+        .filter_map(|record| record.agreement.as_ref())
+        .collect();
     let loosest =
         agreements.iter().max_by(|a, b| a.largest_difference.total_cmp(&b.largest_difference))?;
     if agreements.iter().all(|agreement| agreement.identical) {
-        return Some("outputs identical, bit for bit".into());
+        let what = if is_program { "outputs that it tells" } else { "outputs" };
+        let how = if is_program { "to the last digit" } else { "bit for bit" };
+        return Some(format!("{what} identical, {how}"));
     }
     let Agreement { reference, largest_difference, tolerance, .. } = loosest;
+    if is_program {
+        return Some(format!(
+            "numbers that it tells differ from {reference} by at most {largest_difference:.1e} of \
+             their size (allowed: {tolerance:.0e}), since its CPU features differ"
+        ));
+    }
     Some(format!(
         "same labels; outputs differ from {reference} by at most {largest_difference:.1e} \
          (allowed: {tolerance:.0e}), since its CPU features differ"
@@ -66,6 +77,7 @@ mod tests {
             }),
             leaks: Vec::new(),
             console_tail: None,
+            program: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod given_up;
 mod host;
 mod launches;
 mod printable;
+mod program;
 mod progress;
 mod render;
 mod row;
@@ -21,6 +22,7 @@ mod units;
 
 pub use host::{render_environments, render_host};
 pub use printable::printable;
+pub use program::ProgramFigures;
 pub use progress::Progress;
 pub use render::render_text;
 pub use style::Style;

@@ -4,10 +4,10 @@ use isolde_bundle::Bundle;
 use isolde_model::{EnvironmentName, Mark, Readiness, Ready, TrialRecord};
 use isolde_stats::{Pair, Untold};
 
-use crate::agreement;
 use crate::given_up::given_up;
 use crate::launches::Launch;
 use crate::summary::{Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row};
+use crate::{agreement, program};
 
 /// Everything that a row is made of.
 struct Group<'a> {
@@ -89,6 +89,7 @@ impl Group<'_> {
             launch: self.launch(),
             comparison: self.compare(baseline, plan.include_emulated, plan.seed),
             agreement: agreement::in_words(self.launches.iter().map(|launch| launch.record)),
+            program: program::figures(self.launches.iter().map(|launch| launch.record)),
         }
     }
 
@@ -126,7 +127,7 @@ impl Group<'_> {
         daemons.sort_unstable();
         daemons.dedup();
         LaunchFigures {
-            cold_start_ns: mark(Mark::FirstInference),
+            cold_start_ns: self.median_of(cold_start),
             agent_up_ns: mark(Mark::AgentUp),
             cpu_ns: self.median_of(|record| {
                 Some(daemon_ns(record)?.saturating_add(record.reading.as_ref()?.cpu_ns))
@@ -179,4 +180,11 @@ impl Group<'_> {
         };
         self.launches.iter().filter_map(pair).collect()
     }
+}
+
+/// Nanoseconds until it could serve. A program tells itself that its model is
+/// loaded, and may then wait for requests.
+fn cold_start(record: &TrialRecord) -> Option<u64> {
+    let told = record.program.as_ref().and_then(|_| record.mark_ns(Mark::ModelLoaded));
+    told.or_else(|| record.mark_ns(Mark::FirstInference))
 }

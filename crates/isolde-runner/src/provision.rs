@@ -17,7 +17,7 @@ use crate::check::Asked;
 use crate::host::allowed_cpus;
 
 /// The root file system and kernels of a run, made once and shared by its launches.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Provisions {
     store: Store,
     tree: RootTree,
@@ -59,6 +59,21 @@ impl Provisions {
     /// That it cannot be read or that the place is taken.
     pub fn bring(&mut self, source: &Path, destination: &Path) -> Result<(), ImageError> {
         self.tree.add_file(source, destination)
+    }
+
+    /// The same root file system, to which applications may write.
+    #[must_use]
+    pub fn writable(self) -> Self {
+        Self { writable_root: true, ..self }
+    }
+
+    /// The root file system of `image` with `agent` in it, and otherwise the same.
+    ///
+    /// # Errors
+    /// That the executable or the image cannot be read.
+    pub fn with_image(&self, agent: &Path, image: &Image) -> Result<Self, ImageError> {
+        let tree = RootTree::of_image(agent, image, &self.store)?;
+        Ok(Self { tree, ..self.clone().writable() })
     }
 
     /// Whether `backend` can run here now, its guest kernel included.
@@ -263,11 +278,13 @@ pub fn check_static(program: &Path) -> Result<(), RunError> {
     match interpreter(&bytes) {
         Elf::Static => Ok(()),
         Elf::Other => Err(wrong(
-            "is not an executable of this machine: give a static executable, not a script",
+            "is not an executable of this machine: give a static executable, or an image with what \
+             a script needs by --image",
         )),
         Elf::Dynamic => Err(wrong(
             "is dynamically linked, and the sandbox holds no libraries: give a static executable, \
-             such as one of the package busybox-static",
+             such as one of the package busybox-static, or an image with its libraries by --image \
+             (--image dir:FOLDER takes an unpacked root file system)",
         )),
     }
 }

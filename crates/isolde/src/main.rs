@@ -4,10 +4,14 @@
 
 mod agent;
 mod args;
+mod brought;
 mod commands;
 mod exit;
+mod files;
 mod log;
+mod naming;
 mod output;
+mod placeholder_image;
 mod resolve;
 mod signals;
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::args::{Format, PlanCommandArguments};
 use crate::output::{print, print_json, talk};
-use crate::resolve;
+use crate::{brought, resolve};
 
 #[derive(Serialize)]
 struct Outlook<'a> {
@@ -26,7 +26,8 @@ pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> 
     let from_file = resolve::plan_file(arguments)?;
     let wanted = resolve::wanted(arguments, from_file.as_ref());
     let probed = resolve::probe(&wanted, &provisions)?;
-    let plan = resolve::plan(arguments, from_file, &probed, &host::facts())?;
+    let brought = brought::program(&arguments.program, arguments.inferences)?;
+    let plan = resolve::plan(arguments, from_file, brought.as_ref(), &probed, &host::facts())?;
     let trials = schedule(&plan);
     let extent = extent(&plan, trials.len());
     match output.format {

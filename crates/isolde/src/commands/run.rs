@@ -1,19 +1,20 @@
 //! `isolde run`: the main job.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use isolde_backends::Backend;
 use isolde_bundle::{Bundle, BundleError, BundleWriter};
 use isolde_model::{
     BundleHeader, BundleState, EnvironmentReport, Missing, Plan, Readiness, SCHEMA_VERSION,
 };
 use isolde_report::{Progress, Summary};
-use isolde_runner::{
-    Ended, Experiment, Interrupt, Prepared, Provisions, RunError, Workplace, host,
-};
+use isolde_runner::{Ended, Experiment, Interrupt, Roots, RunError, Workplace, host};
 
 use crate::args::RunArguments;
+use crate::brought::{self, Outfit};
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::log::BundleLog;
 use crate::output::talk;
@@ -26,17 +27,21 @@ const RESULTS: &str = "isolde-results";
 /// Runs the experiment and prints its table.
 pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<ExitCode> {
     let interrupt = signals::interrupt(arguments.quiet)?;
-    let mut provisions = resolve::provisions()?;
+    let provisions = resolve::provisions()?;
     let from_file = resolve::plan_file(&arguments.plan)?;
+    let brought = brought::program(&arguments.plan.program, arguments.plan.inferences)?;
+    let brought = brought.as_ref();
     let wanted = resolve::wanted(&arguments.plan, from_file.as_ref());
     let mut probed = resolve::probe(&wanted, &provisions)?;
     let facts = host::facts();
-    let plan = resolve::plan(&arguments.plan, from_file.clone(), &probed, &facts)?;
+    let plan = resolve::plan(&arguments.plan, from_file.clone(), brought, &probed, &facts)?;
     let workplace = Workplace::new(plan.resources).exit_with(Exit::Unfit)?;
-    let prepared = prepare(&mut provisions, &mut probed, &interrupt)?;
+    let mut outfits = brought::outfits(&plan, &provisions)?;
+    let prepared = prepare(&mut outfits, &mut probed, &interrupt)?;
     // What could not be prepared has left the ranks of the ready.
-    let plan =
-        Plan { seed: plan.seed, ..resolve::plan(&arguments.plan, from_file, &probed, &facts)? };
+    let seed = plan.seed;
+    let plan = resolve::plan(&arguments.plan, from_file, brought, &probed, &facts)?;
+    let plan = Plan { seed, ..plan };
     let environments: Vec<EnvironmentReport> =
         probed.iter().map(|probed| probed.report.clone()).collect();
     let (path, started) = bundle_path(arguments)?;
@@ -54,7 +59,10 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
         .zip(prepared)
         .filter_map(|(probed, prepared)| Some((probed.backend, prepared?)))
         .collect();
-    let experiment = Experiment { plan: &plan, environments, workplace: &workplace, bundle };
+    let invocations =
+        outfits.into_iter().filter_map(|(name, outfit)| Some((name, outfit.invocation?))).collect();
+    let workplace = &workplace;
+    let experiment = Experiment { plan: &plan, environments, invocations, workplace, bundle };
     let mut progress = if arguments.quiet { Progress::quiet() } else { Progress::stderr() };
     let ended = isolde_runner::run(experiment, &interrupt, &mut |event| progress.on_event(event));
     drop(progress);
@@ -75,15 +83,15 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
 /// Makes what each ready environment needs, before anything is timed. One for
 /// which that fails is no longer ready, with the reason.
 fn prepare(
-    provisions: &mut Provisions,
+    outfits: &mut BTreeMap<String, Outfit>,
     probed: &mut [Probed],
     interrupt: &Interrupt,
-) -> anyhow::Result<Vec<Option<Prepared>>> {
+) -> anyhow::Result<Vec<Option<Roots>>> {
     let mut all = Vec::new();
     for Probed { backend, report } in probed {
         let prepared = match report.readiness.is_ready() {
-            true if !interrupt.is_triggered() => match provisions.prepare(&**backend) {
-                Ok(prepared) => Some(prepared),
+            true if !interrupt.is_triggered() => match prepare_one(outfits, &**backend) {
+                Ok(roots) => Some(roots),
                 Err(error) => {
                     report.readiness = Readiness::Missing(Missing {
                         what: crate::exit::chain(&error.into()),
@@ -101,6 +109,17 @@ fn prepare(
         return Err(tagged(Exit::Interrupted, "interrupted before the first trial"));
     }
     Ok(all)
+}
+
+/// What each application needs in one environment.
+fn prepare_one(
+    outfits: &mut BTreeMap<String, Outfit>,
+    backend: &dyn Backend,
+) -> Result<Roots, RunError> {
+    outfits
+        .iter_mut()
+        .map(|(name, outfit)| Ok((name.clone(), outfit.provisions.prepare(backend)?)))
+        .collect()
 }
 
 /// A folder that cannot take results was asked for.
