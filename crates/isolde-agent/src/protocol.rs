@@ -7,12 +7,14 @@
 
 use std::io::{self, Write};
 
-use isolde_model::{Inference, InsideFacts, Mark, OutputTensor, PictureInput};
+use isolde_model::{
+    Inference, InsideFacts, Mark, OutputTensor, PictureInput, ProgramFacts, ReadySign, Span,
+};
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. The two sides are the same executable, so a
 /// difference means that a stale copy runs in the sandbox.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The agent's first byte.
 pub const BOOT_MARK: u8 = 0xA9;
@@ -31,6 +33,8 @@ pub enum ToAgent {
     Run(RunJob),
     /// Run a command.
     Exec(ExecJob),
+    /// Run a program of the user's and take its inferences.
+    Program(ProgramJob),
     /// The host has read its counters: end now.
     Bye,
 }
@@ -64,10 +68,55 @@ pub struct ModelJob {
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExecJob {
-    /// Path of the executable, relative to the sandbox's root folder.
+    /// What to run and how.
+    pub invocation: Invocation,
+}
+
+/// A program that follows the application contract, or any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramJob {
+    /// What to run and how.
+    pub invocation: Invocation,
+    /// What tells the end of its cold start.
+    pub ready: ReadySign,
+    /// Inferences that are kept apart at the start.
+    pub warm_up: u32,
+    /// Inferences after them, upon which it is ended; `None` for a program that
+    /// ends by itself.
+    pub inferences: Option<u32>,
+    /// Threads that it is told to use.
+    pub threads: u32,
+    /// How long it may run.
+    pub limit: Span,
+}
+
+/// What to run, and how: everything an image's configuration says of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invocation {
+    /// The executable: a path from the sandbox's root folder, or a name without
+    /// a slash that is looked up in the `PATH` of `env`.
     pub program: String,
     /// Name it is called by, and its arguments.
     pub argv: Vec<String>,
+    /// Variables, each `NAME=VALUE`; `PATH` and `HOME` have defaults.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// Folder in which it runs, made where it is absent; empty for the root folder.
+    #[serde(default)]
+    pub workdir: String,
+    /// `user`, `user:group`, `uid` or `uid:gid`, looked up inside; empty for
+    /// whom the agent runs as.
+    #[serde(default)]
+    pub user: String,
+}
+
+impl Invocation {
+    /// `program` in the sandbox's root folder, without variables.
+    #[must_use]
+    pub fn of(program: impl Into<String>, argv: &[impl AsRef<str>]) -> Self {
+        let argv = argv.iter().map(|word| word.as_ref().to_owned()).collect();
+        Self { program: program.into(), argv, ..Self::default() }
+    }
 }
 
 /// What the agent says.
@@ -87,6 +136,8 @@ pub enum FromAgent {
     Stderr(Vec<u8>),
     /// The command ended.
     Exited(CommandEnding),
+    /// The program ended; its inferences and outputs came before.
+    ProgramEnded(ProgramFacts),
     /// The job is done; the agent waits for [`ToAgent::Bye`].
     Finished,
     /// The job cannot be done.
@@ -127,6 +178,7 @@ enum Control {
     Passed { mark: Mark },
     Inferences { inferences: Vec<Inference> },
     Exited(CommandEnding),
+    ProgramEnded(ProgramFacts),
     Finished,
     Failed { reason: String },
 }
@@ -169,6 +221,7 @@ impl FromAgent {
             Self::Passed(mark) => Control::Passed { mark: *mark },
             Self::Inferences(inferences) => Control::Inferences { inferences: inferences.clone() },
             Self::Exited(ending) => Control::Exited(*ending),
+            Self::ProgramEnded(facts) => Control::ProgramEnded(facts.clone()),
             Self::Finished => Control::Finished,
             Self::Failed { reason } => Control::Failed { reason: reason.clone() },
             Self::Output(tensor) => {
@@ -189,6 +242,7 @@ impl FromAgent {
                 Control::Passed { mark } => Self::Passed(mark),
                 Control::Inferences { inferences } => Self::Inferences(inferences),
                 Control::Exited(ending) => Self::Exited(ending),
+                Control::ProgramEnded(facts) => Self::ProgramEnded(facts),
                 Control::Finished => Self::Finished,
                 Control::Failed { reason } => Self::Failed { reason },
             },
@@ -318,6 +372,7 @@ mod tests {
         for message in [
             FromAgent::Passed(Mark::ModelLoaded),
             FromAgent::Exited(ending),
+            FromAgent::ProgramEnded(ProgramFacts { signal: Some(9), ..ProgramFacts::default() }),
             FromAgent::Finished,
             FromAgent::Failed { reason: "no \u{1b}[31m reason".into() },
             FromAgent::Stdout(vec![0, 255, 10]),

@@ -62,6 +62,7 @@ fn record(index: u32) -> TrialRecord {
         agreement: None,
         leaks: Vec::new(),
         console_tail: None,
+        program: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod mark;
 mod outcome;
 mod picture_input;
 mod plan;
+mod program;
 mod reading;
 mod record;
 mod size;
@@ -25,6 +26,7 @@ pub use picture_input::{
     Colour, Element, Layout, PictureInput, PictureInputError, PictureSize, Resize, WordError,
 };
 pub use plan::{Deadlines, Plan, PlanError, Preset, Resources};
+pub use program::{ProgramFacts, Timing};
 pub use reading::{DaemonCpu, Reading};
 pub use record::{
     Agreement, BundleHeader, BundleState, Inference, InsideFacts, Leak, OutputTensor, Phase, Trial,

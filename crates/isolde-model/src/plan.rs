@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteSize, EnvironmentName, Source, Span};
+use crate::{ByteSize, EnvironmentName, ProgramSource, Source, Span};
 
 /// A resolved plan: with the program's version and the host it determines a run,
 /// down to the order of its trials.
@@ -191,6 +191,11 @@ impl Plan {
         if self.resources.threads > self.resources.cpus {
             let Resources { threads, cpus, .. } = self.resources;
             return Err(PlanError::TooManyThreads { threads, cpus });
+        }
+        for source in self.sources.values() {
+            if let Source::Program(ProgramSource { inferences: Some(count), .. }) = source {
+                check_count("the number of inferences", *count, "give --inferences 1 or more")?;
+            }
         }
         check_unique(self.environments.iter().map(EnvironmentName::as_str))?;
         check_unique(self.applications.iter().map(String::as_str))?;

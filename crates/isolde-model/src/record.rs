@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EnvironmentName, MarkStamp, Outcome, Reading};
+use crate::{EnvironmentName, MarkStamp, Outcome, ProgramFacts, Reading};
 
 /// One launch of one application in one environment, and its place in the order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +42,9 @@ pub struct TrialRecord {
     /// Last lines of the sandbox's console or standard error, kept on failure.
     /// Control characters are replaced: this came out of the sandbox.
     pub console_tail: Option<String>,
+    /// What is known of a program that the user brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramFacts>,
 }
 
 impl TrialRecord {
@@ -69,17 +72,21 @@ pub struct Inference {
     pub index: u32,
     /// Warm-up or steady.
     pub phase: Phase,
-    /// Index of the input in the application's list.
+    /// Index of the input in the application's list; of a program, the number
+    /// that it told, the place of the name in [`ProgramFacts::inputs`], or the
+    /// inference's own place where it tells no input.
     pub input: u32,
     /// Decoding and normalising the input, in nanoseconds.
     pub prepare_ns: u64,
-    /// Running the network, in nanoseconds.
+    /// Running the network, in nanoseconds; of a program, what it told.
     pub infer_ns: u64,
     /// Making a label of the output, in nanoseconds.
     pub interpret_ns: u64,
-    /// The label found.
+    /// The label found; 0 of a program.
     pub label: u32,
-    /// SHA-256 over the output tensor's little-endian bytes, first 16 hex digits.
+    /// SHA-256 over the output tensor's little-endian bytes, first 16 hex digits;
+    /// of a program, over the output's JSON as the agent writes it, and empty
+    /// where it tells none.
     pub output_digest: String,
 }
 

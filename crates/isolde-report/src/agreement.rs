@@ -12,14 +12,25 @@ pub(crate) fn in_words<'a>(
     records: impl Iterator<Item = &'a TrialRecord>,
     are_labels_known: bool,
 ) -> Option<String> {
-    let agreements: Vec<&Agreement> =
-        records.filter_map(|record| record.agreement.as_ref()).collect();
+    let mut is_program = false;
+    let agreements: Vec<&Agreement> = records
+        .inspect(|record| is_program |= record.program.is_some())
+        .filter_map(|record| record.agreement.as_ref())
+        .collect();
     let loosest =
         agreements.iter().max_by(|a, b| a.largest_difference.total_cmp(&b.largest_difference))?;
     if agreements.iter().all(|agreement| agreement.identical) {
-        return Some("outputs identical, bit for bit".into());
+        let what = if is_program { "outputs that it tells" } else { "outputs" };
+        let how = if is_program { "to the last digit" } else { "bit for bit" };
+        return Some(format!("{what} identical, {how}"));
     }
     let Agreement { reference, largest_difference, tolerance, .. } = loosest;
+    if is_program {
+        return Some(format!(
+            "numbers that it tells differ from {reference} by at most {largest_difference:.1e} of \
+             their size (allowed: {tolerance:.0e}), since its CPU features differ"
+        ));
+    }
     let labels = if are_labels_known { "same labels; " } else { "" };
     Some(format!(
         "{labels}outputs differ from {reference} by at most {largest_difference:.1e} \
@@ -71,6 +82,7 @@ mod tests {
             }),
             leaks: Vec::new(),
             console_tail: None,
+            program: None,
         }
     }
 

@@ -50,6 +50,7 @@ mod tests {
             agreement: None,
             leaks: Vec::new(),
             console_tail: None,
+            program: None,
         }
     }
 

@@ -189,6 +189,7 @@ mod tests {
             agreement,
             leaks,
             console_tail,
+            program: None,
         }
     }
 

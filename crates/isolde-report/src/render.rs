@@ -6,7 +6,8 @@ use isolde_stats::{LEAST_BLOCKS, samples_needed};
 use crate::fit::page;
 use crate::units::gibibytes;
 use crate::{
-    Comparison, FailureGroup, Figure, LeftOut, Row, Style, Summary, host, printable, tables,
+    Comparison, FailureGroup, Figure, LeftOut, Row, Style, Summary, host, printable, program,
+    tables,
 };
 use crate::{agreement, guest_kernels};
 
@@ -74,7 +75,7 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
             } else {
                 format!("{} launches", plan.launches)
             },
-            plural(plan.inferences, "inference"),
+            program::inferences_asked(plan).unwrap_or_else(|| plural(plan.inferences, "inference")),
         ),
     ];
     lines.splice(3..3, guest_kernels::lines(&summary.rows, &host.kernel, style));
@@ -108,19 +109,24 @@ fn application_part(
     rows: &[&Row],
     style: Style,
 ) -> Vec<String> {
-    let mut lines = vec![style.bold(&format!("{}: inference time", printable(application)))];
-    lines.extend(tables::inference(rows, summary.plan.baseline.as_str(), style));
-    lines.extend(inference_notes(rows));
+    let name = printable(application);
+    let mut lines = Vec::new();
+    if !program::is_cold_start_only(rows) {
+        lines.push(style.bold(&format!("{name}: {}", program::what_is_timed(rows))));
+        lines.extend(tables::inference(rows, summary.plan.baseline.as_str(), style));
+        lines.extend(inference_notes(rows));
+    }
+    lines.extend(program::notes(rows, &summary.plan));
     lines.push(String::new());
-    lines.push(style.bold(&format!("{}: one launch", printable(application))));
+    lines.push(style.bold(&format!("{name}: one launch")));
     lines.extend(tables::launch(rows, style));
-    lines.push(
-        "cold start: request to first inference; agent up: to the agent's first byte; \
-         host clock;"
-            .into(),
-    );
+    lines.push(format!(
+        "{}; agent up: to the agent's first byte; host clock;",
+        program::cold_start_ends(rows)
+    ));
     lines.push("host CPU: the sandbox's cgroup and daemons, and the daemons' part; memory: the peak; all medians".into());
     lines.extend(agreement::notes(rows));
+    lines.extend(program::untold_outputs(rows));
     lines.extend(rows.iter().flat_map(|row| row_notes(row, style)));
     lines
 }
@@ -177,6 +183,7 @@ fn row_notes(row: &Row, style: Style) -> Vec<String> {
     if let Comparison::LeftOut { reason, why } = &row.comparison
         && *reason != LeftOut::Emulated
         && row.completed > 0
+        && !program::is_cold_start_only(&[row])
     {
         notes.push(format!("{name}: not compared: {}", printable(why)));
     }

@@ -4,11 +4,11 @@ use isolde_bundle::Bundle;
 use isolde_model::{EnvironmentName, Mark, Readiness, Ready, TrialRecord};
 use isolde_stats::{Pair, Untold};
 
-use crate::agreement;
 use crate::given_up::given_up;
 use crate::guest_kernels;
 use crate::launches::Launch;
 use crate::summary::{Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row};
+use crate::{agreement, program};
 
 /// Everything that a row is made of.
 struct Group<'a> {
@@ -94,6 +94,7 @@ impl Group<'_> {
                 self.launches.iter().map(|launch| launch.record),
                 !plan.sources.contains_key(self.application),
             ),
+            program: program::figures(self.launches.iter().map(|launch| launch.record)),
         }
     }
 
@@ -131,7 +132,7 @@ impl Group<'_> {
         daemons.sort_unstable();
         daemons.dedup();
         LaunchFigures {
-            cold_start_ns: mark(Mark::FirstInference),
+            cold_start_ns: self.median_of(cold_start),
             agent_up_ns: mark(Mark::AgentUp),
             cpu_ns: self.median_of(|record| {
                 Some(daemon_ns(record)?.saturating_add(record.reading.as_ref()?.cpu_ns))
@@ -184,4 +185,11 @@ impl Group<'_> {
         };
         self.launches.iter().filter_map(pair).collect()
     }
+}
+
+/// Nanoseconds until it could serve. A program tells itself that its model is
+/// loaded, and may then wait for requests.
+fn cold_start(record: &TrialRecord) -> Option<u64> {
+    let told = record.program.as_ref().and_then(|_| record.mark_ns(Mark::ModelLoaded));
+    told.or_else(|| record.mark_ns(Mark::FirstInference))
 }

@@ -9,6 +9,7 @@ use isolde_model::{
 use serde::{Deserialize, Serialize};
 
 use crate::launches::Launch;
+use crate::program::ProgramFigures;
 use crate::row::rows;
 
 /// What a bundle says. Text in it is as it came: [`crate::printable`] before printing.
@@ -80,6 +81,9 @@ pub struct Row {
     /// How its outputs agreed with the others', where that was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<String>,
+    /// How its launches went, where it is a program of the user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<ProgramFigures>,
 }
 
 /// The kernel that launches ran on, as they told from inside.
@@ -123,7 +127,8 @@ impl From<Result<f64, isolde_stats::Untold>> for Figure {
 
 /// How long the network took (`infer_ns`, the sandbox's monotonic clock), over
 /// steady inferences: warm-up, preparing inputs and interpreting outputs are
-/// not in it.
+/// not in it. Of a program of the user's, what it told, or see
+/// [`ProgramFigures::timings`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InferenceFigures {
     /// Median over launches of each launch's median: every launch counts the
@@ -142,7 +147,8 @@ pub struct InferenceFigures {
 /// What a launch costs: medians over launches, each figure by itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LaunchFigures {
-    /// From the request to the first inference's end, by the host's clock.
+    /// From the request to the first inference's end, by the host's clock; of a
+    /// program that gives a sign of readiness, to that.
     pub cold_start_ns: Figure,
     /// The part of it until the agent's first byte arrived.
     pub agent_up_ns: Figure,

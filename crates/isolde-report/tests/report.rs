@@ -3,7 +3,9 @@
 
 mod synthetic;
 
-use isolde_model::{BundleState, EnvironmentReport, HostFacts, KvmFacts, Readiness, Ready};
+use isolde_model::{
+    BundleState, EnvironmentReport, HostFacts, KvmFacts, ProgramFacts, Readiness, Ready, Timing,
+};
 use isolde_report::{Comparison, LeftOut, Style, Summary, render_host, render_text};
 use synthetic::{Environment, Run, environment, host, missing, run};
 
@@ -81,6 +83,40 @@ fn a_single_launch_of_few_inferences() {
 #[test]
 fn a_single_environment() {
     insta::assert_snapshot!(text(&run(vec![environment("process", 1.0)])));
+}
+
+fn program(timing: Timing, inferences: u32, outputs: u32) -> Option<ProgramFacts> {
+    Some(ProgramFacts { timing, inferences, outputs, status: Some(0), ..ProgramFacts::default() })
+}
+
+#[test]
+fn a_program_that_tells_its_inferences() {
+    let program = program(Timing::Program, 70, 70);
+    insta::assert_snapshot!(text(&Run { program, ..run(three()) }));
+}
+
+#[test]
+fn a_program_that_tells_no_durations_and_no_outputs() {
+    let mut program = program(Timing::Agent, 70, 0);
+    if let Some(facts) = &mut program {
+        facts.together = 3;
+    }
+    insta::assert_snapshot!(text(&Run { program, ..run(three()) }));
+}
+
+#[test]
+fn a_program_that_tells_nothing() {
+    let program = program(Timing::Whole, 0, 0);
+    insta::assert_snapshot!(text(&Run { program, ..run(three()) }));
+}
+
+#[test]
+fn a_server_of_which_only_the_cold_start_is_known() {
+    let mut program = program(Timing::ColdStart, 0, 0);
+    if let Some(facts) = &mut program {
+        facts.ready = true;
+    }
+    insta::assert_snapshot!(text(&Run { program, ..run(three()) }));
 }
 
 #[test]

@@ -349,7 +349,7 @@ fn explain(failure: &mut Failure, order: &Order<'_>, reading: Option<&Reading>, 
 
 /// Where the limit that was passed comes from; only a run has a plan.
 const fn timeout_hint(job: &ToAgent, stage: Stage) -> Option<&'static str> {
-    let of_run = matches!(job, ToAgent::Run(_));
+    let of_run = matches!(job, ToAgent::Run(_) | ToAgent::Program(_));
     match stage {
         Stage::Create | Stage::Start | Stage::Greeting if of_run => {
             Some("the plan's deadlines.start sets the limit")

@@ -4,12 +4,14 @@
 //! to a listener as [`isolde_model::Event`]s and kept in the bundle.
 
 mod check;
+mod collect;
 mod error;
 mod exec;
 pub mod host;
 mod interrupt;
 mod launch;
 mod line;
+mod program;
 mod provision;
 mod run;
 mod schedule;
@@ -19,6 +21,6 @@ pub use error::RunError;
 pub use exec::{ExecRequest, ExecResult, exec};
 pub use interrupt::Interrupt;
 pub use provision::{Prepared, Provisions, Workplace, check_static};
-pub use run::{Ended, Experiment, run};
+pub use run::{Ended, Experiment, Roots, run};
 pub use schedule::schedule;
 pub use sweep::sweep;

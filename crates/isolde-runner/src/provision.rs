@@ -17,7 +17,7 @@ use crate::check::Asked;
 use crate::host::allowed_cpus;
 
 /// The root file system and kernels of a run, made once and shared by its launches.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Provisions {
     store: Store,
     tree: RootTree,
@@ -27,7 +27,7 @@ pub struct Provisions {
 }
 
 /// What the guest kernel of a run is chosen by, and the one that was chosen.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Guests {
     /// Needs of all environments of the run that boot a kernel.
     needs: Vec<GuestNeeds>,
@@ -86,6 +86,15 @@ impl Provisions {
     #[must_use]
     pub fn writable(self) -> Self {
         Self { tree: self.tree.with_room(), writable_root: true, ..self }
+    }
+
+    /// The root file system of `image` with `agent` in it, and otherwise the same.
+    ///
+    /// # Errors
+    /// That the executable or the image cannot be read.
+    pub fn with_image(&self, agent: &Path, image: &Image) -> Result<Self, ImageError> {
+        let tree = RootTree::of_image(agent, image, &self.store)?;
+        Ok(Self { tree, ..self.clone().writable() })
     }
 
     /// Whether `backend` can run here now, its guest kernel included.
@@ -305,11 +314,13 @@ pub fn check_static(program: &Path) -> Result<(), RunError> {
     match interpreter(&bytes) {
         Elf::Static => Ok(()),
         Elf::Other => Err(wrong(
-            "is not an executable of this machine: give a static executable, not a script",
+            "is not an executable of this machine: give a static executable, or an image with what \
+             a script needs by --image",
         )),
         Elf::Dynamic => Err(wrong(
             "is dynamically linked, and the sandbox holds no libraries: give a static executable, \
-             such as one of the package busybox-static",
+             such as one of the package busybox-static, or an image with its libraries by --image \
+             (--image dir:FOLDER takes an unpacked root file system)",
         )),
     }
 }

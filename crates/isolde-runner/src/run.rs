@@ -3,30 +3,35 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use isolde_agent::protocol::{FromAgent, ModelJob, RunJob, ToAgent};
+use isolde_agent::protocol::{Invocation, ModelJob, RunJob, ToAgent};
 use isolde_backends::Backend;
 use isolde_bundle::BundleWriter;
 use isolde_model::{
-    BundleState, EnvironmentName, Event, Failure, FailureKind, Inference, Leak, Mark, Outcome,
-    OutputTensor, Plan, Source, Stage, Trial, TrialRecord,
+    Agreement, BundleState, Deadlines, EnvironmentName, Event, Failure, FailureKind, Leak, Outcome,
+    Plan, ProgramSource, Source, Span, Stage, Trial, TrialRecord,
 };
 
-use crate::check::Agreements;
-use crate::exec::unexpected;
-use crate::launch::{Launched, Order, Stop, Witness, launch};
+use crate::check::{Agreements, ProgramAgreements};
+use crate::collect::{Collector, Samples};
+use crate::launch::{Launched, Order, Stop, launch};
 use crate::provision::{Prepared, Workplace};
-use crate::{Interrupt, RunError, schedule};
+use crate::{Interrupt, RunError, program, schedule};
 
 /// An environment that fails so often in a row will not recover by itself; its
 /// time is better spent on the others.
 const GIVE_UP_AFTER: u32 = 3;
 
+/// What each application needs in one environment.
+pub type Roots = BTreeMap<String, Prepared>;
+
 /// An experiment that is ready to be run.
 pub struct Experiment<'a> {
     /// The resolved plan.
     pub plan: &'a Plan,
-    /// The plan's environments, each with what it needs.
-    pub environments: Vec<(Box<dyn Backend>, Prepared)>,
+    /// The plan's environments, each with what its applications need.
+    pub environments: Vec<(Box<dyn Backend>, Roots)>,
+    /// How each program of the plan's sources is run.
+    pub invocations: BTreeMap<String, Invocation>,
     /// Where sandboxes are put.
     pub workplace: &'a Workplace,
     /// Where results go.
@@ -56,18 +61,20 @@ pub fn run(
     interrupt: &Interrupt,
     listener: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Ended, RunError> {
-    let Experiment { plan, environments, workplace, bundle } = experiment;
+    let Experiment { plan, environments, invocations, workplace, bundle } = experiment;
     let trials = schedule(plan);
     listener(&Event::RunStarted { plan, trials: trials.len() });
     let mut course = Course {
         plan,
         environments: &environments,
+        invocations: &invocations,
         workplace,
         bundle,
         interrupt,
         listener,
         began: Instant::now(),
         agreements: Agreements::default(),
+        program_agreements: ProgramAgreements::default(),
         failures: BTreeMap::new(),
         trials: 0,
         failed: 0,
@@ -83,13 +90,15 @@ pub fn run(
 
 struct Course<'a> {
     plan: &'a Plan,
-    environments: &'a [(Box<dyn Backend>, Prepared)],
+    environments: &'a [(Box<dyn Backend>, Roots)],
+    invocations: &'a BTreeMap<String, Invocation>,
     workplace: &'a Workplace,
     bundle: BundleWriter,
     interrupt: &'a Interrupt,
     listener: &'a mut dyn FnMut(&Event<'_>),
     began: Instant,
     agreements: Agreements,
+    program_agreements: ProgramAgreements,
     /// Consecutive failures per environment.
     failures: BTreeMap<EnvironmentName, u32>,
     trials: usize,
@@ -131,30 +140,50 @@ impl Course<'_> {
     /// Runs one trial into the bundle; false when the user asked to stop.
     fn run_one(&mut self, trial: &Trial) -> Result<bool, RunError> {
         let found = self.environments.iter().find(|(found, _)| found.name() == trial.environment);
-        let Some((backend, prepared)) = found else { return Ok(true) };
+        let Some((backend, roots)) = found else { return Ok(true) };
+        let Some(prepared) = roots.get(&trial.application) else { return Ok(true) };
         if self.interrupt.is_triggered() {
             return Ok(false);
         }
         (self.listener)(&Event::TrialStarted { trial });
-        let emulated = prepared.is_emulated();
         let spec = self.workplace.spec(prepared, trial.index)?;
         let order = Order {
             backend: &**backend,
-            job: job(self.plan, trial),
-            deadlines: self.plan.deadlines,
+            job: self.job(trial),
+            deadlines: self.deadlines(trial),
             asked: self.workplace.asked(prepared),
             interrupt: self.interrupt,
         };
-        let mut collector = Collector::new(self.plan, trial, &mut *self.listener);
+        let program = program_of(self.plan, trial);
+        let mut collector = Collector::new(self.plan, trial, program, &mut *self.listener);
         let launched = launch(&order, spec, &mut collector);
-        let (inferences, outputs) = (collector.inferences, collector.outputs);
+        let mut samples = collector.samples;
         self.workplace.tidy(trial.index).map_err(RunError::Scratch)?;
-        let Some(record) = self.judge(trial, emulated, launched, &inferences, &outputs) else {
+        let emulated = prepared.is_emulated();
+        let Some(record) = self.judge(trial, emulated, launched, &mut samples) else {
             return Ok(false);
         };
-        self.bundle.write_trial(&record, &inferences, &outputs)?;
+        self.bundle.write_trial(&record, &samples.inferences, &samples.outputs)?;
         self.count(&record);
         Ok(true)
+    }
+
+    fn job(&self, trial: &Trial) -> ToAgent {
+        let invocation = self.invocations.get(&trial.application);
+        match (program_of(self.plan, trial), invocation) {
+            (Some(source), Some(invocation)) => {
+                ToAgent::Program(program::job(self.plan, source, invocation))
+            }
+            _ => job(self.plan, trial),
+        }
+    }
+
+    fn deadlines(&self, trial: &Trial) -> Deadlines {
+        let mut deadlines = self.plan.deadlines;
+        if program_of(self.plan, trial).is_some() {
+            deadlines.job = Span(deadlines.job.0 + program::AGENT_PATIENCE);
+        }
+        deadlines
     }
 
     /// Makes a record of a launch; `None` when it was interrupted.
@@ -163,29 +192,18 @@ impl Course<'_> {
         trial: &Trial,
         emulated: bool,
         launched: Launched,
-        inferences: &[Inference],
-        outputs: &[OutputTensor],
+        samples: &mut Samples,
     ) -> Option<TrialRecord> {
-        let mut agreement = None;
-        let outcome = match (launched.result, &launched.inside) {
-            (Err(Stop::Interrupted), _) => return None,
-            (Err(Stop::Failed(failure)), _) => Outcome::Failed(failure),
-            (Ok(()), facts) => {
-                let facts = facts.clone().unwrap_or_default();
-                let checked = self.agreements.check(self.plan, trial, &facts, inferences, outputs);
-                match checked {
-                    Ok(found) => {
-                        agreement = Some(found);
-                        leak_outcome(&launched.leaks)
-                    }
-                    Err(reason) => Outcome::Failed(Failure {
-                        kind: FailureKind::Disagreement,
-                        stage: Stage::Check,
-                        reason,
-                        hint: None,
-                    }),
-                }
-            }
+        if let Some(facts) = &mut samples.program {
+            program::tidy(facts, &mut samples.inferences);
+        }
+        let (outcome, agreement) = match &launched.result {
+            Err(Stop::Interrupted) => return None,
+            Err(Stop::Failed(failure)) => (Outcome::Failed(failure.clone()), None),
+            Ok(()) => match self.check(trial, &launched, samples) {
+                Ok(agreement) => (leak_outcome(&launched.leaks), agreement),
+                Err(failure) => (Outcome::Failed(failure), None),
+            },
         };
         let console = (!outcome.is_completed()).then(|| readable(&launched.console));
         Some(TrialRecord {
@@ -198,7 +216,39 @@ impl Course<'_> {
             agreement,
             leaks: launched.leaks,
             console_tail: console.filter(|text| !text.is_empty()),
+            program: samples.program.take(),
         })
+    }
+
+    /// Whether a launch that came to its end did what it was asked, and how its
+    /// outputs agree with those of the others.
+    fn check(
+        &mut self,
+        trial: &Trial,
+        launched: &Launched,
+        samples: &Samples,
+    ) -> Result<Option<Agreement>, Failure> {
+        let wrong = |kind| move |reason| Failure { kind, stage: Stage::Check, reason, hint: None };
+        let disagreement = wrong(FailureKind::Disagreement);
+        let inside = launched.inside.clone().unwrap_or_default();
+        let Samples { inferences, outputs, program } = samples;
+        let Some(source) = program_of(self.plan, trial) else {
+            let found = self.agreements.check(self.plan, trial, &inside, inferences, outputs);
+            return found.map(Some).map_err(disagreement);
+        };
+        let Some(facts) = program else {
+            let reason = "the agent did not say how the program ended".to_owned();
+            return Err(wrong(FailureKind::Protocol)(reason));
+        };
+        let plan = self.plan;
+        let (limit, memory) = (plan.deadlines.job, plan.resources.memory);
+        let terms = program::Terms { source, limit, memory };
+        if let Some(failure) = program::failure(facts, &terms, launched.reading.as_ref()) {
+            return Err(failure);
+        }
+        program::check_whole(facts, inferences).map_err(wrong(FailureKind::Protocol))?;
+        let agreements = &mut self.program_agreements;
+        agreements.check(trial, &inside, facts, inferences, outputs).map_err(disagreement)
     }
 
     fn count(&mut self, record: &TrialRecord) {
@@ -216,6 +266,14 @@ impl Course<'_> {
         if failures == GIVE_UP_AFTER {
             (self.listener)(&Event::EnvironmentGivenUp { environment, failures });
         }
+    }
+}
+
+/// The program that a trial is of, if it is one of the user's.
+fn program_of<'a>(plan: &'a Plan, trial: &Trial) -> Option<&'a ProgramSource> {
+    match plan.sources.get(&trial.application) {
+        Some(Source::Program(source)) => Some(source),
+        _ => None,
     }
 }
 
@@ -257,49 +315,6 @@ fn readable(console: &[u8]) -> String {
         .chars()
         .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c })
         .collect()
-}
-
-/// Collects a launch's samples, no more than planned.
-struct Collector<'a> {
-    trial: &'a Trial,
-    planned: usize,
-    listener: &'a mut dyn FnMut(&Event<'_>),
-    inferences: Vec<Inference>,
-    outputs: Vec<OutputTensor>,
-}
-
-impl<'a> Collector<'a> {
-    fn new(plan: &Plan, trial: &'a Trial, listener: &'a mut dyn FnMut(&Event<'_>)) -> Self {
-        let planned = plan.warm_up as usize + plan.inferences as usize;
-        Self { trial, planned, listener, inferences: Vec::new(), outputs: Vec::new() }
-    }
-}
-
-impl Witness for Collector<'_> {
-    fn marked(&mut self, mark: Mark) {
-        (self.listener)(&Event::MarkPassed { trial: self.trial, mark });
-    }
-
-    fn received(&mut self, message: FromAgent) -> Result<(), Failure> {
-        match message {
-            FromAgent::Inferences(inferences) if inferences.iter().all(is_possible) => {
-                self.inferences.extend(inferences);
-            }
-            FromAgent::Output(output) if !output.values.is_empty() => self.outputs.push(output),
-            _ => return Err(unexpected()),
-        }
-        // One output per input at most: never more than inferences.
-        let too_many = self.inferences.len() > self.planned || self.outputs.len() > self.planned;
-        if too_many { Err(unexpected()) } else { Ok(()) }
-    }
-}
-
-/// Whether an agent could have measured it: a digest has 16 digits, and 2^63 ns
-/// are 292 years, more than a bundle can keep.
-fn is_possible(inference: &Inference) -> bool {
-    let Inference { prepare_ns, infer_ns, interpret_ns, output_digest, .. } = inference;
-    let durations = [prepare_ns, infer_ns, interpret_ns];
-    output_digest.len() == 16 && durations.iter().all(|&&time| i64::try_from(time).is_ok())
 }
 
 #[cfg(test)]

@@ -8,17 +8,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use isolde_agent::output_digest;
-use isolde_agent::protocol::{BOOT_MARK, Decoder, Hello, PROTOCOL_VERSION, RunJob};
+use isolde_agent::protocol::{BOOT_MARK, Decoder, FromAgent, Hello, PROTOCOL_VERSION, RunJob};
 use isolde_backends::fake::Fake;
 use isolde_bundle::Bundle;
 use isolde_image::Store;
 use isolde_model::{
-    BundleHeader, ByteSize, Deadlines, HostFacts, InsideFacts, Phase, Preset, Reading, Resources,
-    SCHEMA_VERSION, Span,
+    BundleHeader, ByteSize, Deadlines, HostFacts, Inference, InsideFacts, Mark, OutputTensor,
+    Phase, Preset, Reading, Resources, SCHEMA_VERSION, Span,
 };
 
 use super::*;
 use crate::Provisions;
+
+#[path = "run_program_tests.rs"]
+mod programs;
 
 /// A small plan over these environments.
 pub(crate) fn plan(environments: &[&str], launches: u32) -> Plan {
@@ -88,15 +91,7 @@ fn agent(mut stream: UnixStream, fault: Fault) -> i32 {
     if std::io::Write::write_all(&mut stream, &[first]).is_err() {
         return 1;
     }
-    let facts = InsideFacts {
-        cpus: if fault == Fault::TooFewCpus { 0 } else { 1 },
-        memory_limit_bytes: 64 << 20,
-        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-        features_digest: Some("same".into()),
-        ..InsideFacts::default()
-    };
-    let hello = Hello { protocol: PROTOCOL_VERSION, version: "0".into(), facts };
-    send(&mut stream, &FromAgent::Hello(hello));
+    greet(&mut stream, fault);
     let Some(ToAgent::Run(job)) = receive(&stream) else { return 0 };
     send(&mut stream, &FromAgent::Passed(Mark::ApplicationStarted));
     if fault == Fault::Crashes {
@@ -110,6 +105,18 @@ fn agent(mut stream: UnixStream, fault: Fault) -> i32 {
         }
     }
     0
+}
+
+fn greet(stream: &mut UnixStream, fault: Fault) {
+    let facts = InsideFacts {
+        cpus: if fault == Fault::TooFewCpus { 0 } else { 1 },
+        memory_limit_bytes: 64 << 20,
+        kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+        features_digest: Some("same".into()),
+        ..InsideFacts::default()
+    };
+    let hello = Hello { protocol: PROTOCOL_VERSION, version: "0".into(), facts };
+    send(stream, &FromAgent::Hello(hello));
 }
 
 fn work(stream: &mut UnixStream, job: &RunJob, fault: Fault) {
@@ -152,11 +159,13 @@ fn run_fakes(plan: &Plan, fakes: Vec<Fake>, interrupt_at: Option<u32>) -> Option
     let store = Store::open(&folder.path().join("store")).unwrap();
     let mut provisions = Provisions::new(store, Path::new("/proc/self/exe")).unwrap();
     let workplace = Workplace::new(plan.resources).unwrap();
-    let environments: Vec<(Box<dyn Backend>, Prepared)> = fakes
+    let environments: Vec<(Box<dyn Backend>, Roots)> = fakes
         .into_iter()
         .map(|fake| {
             let prepared = provisions.prepare(&fake).unwrap();
-            (Box::new(fake) as Box<dyn Backend>, prepared)
+            let roots = plan.applications.iter().map(|name| (name.clone(), prepared.clone()));
+            let roots = roots.collect();
+            (Box::new(fake) as Box<dyn Backend>, roots)
         })
         .collect();
     let path = folder.path().join("bundle");
@@ -179,7 +188,9 @@ fn run_fakes(plan: &Plan, fakes: Vec<Fake>, interrupt_at: Option<u32>) -> Option
         let text = format!("{event:?}");
         events.push(text.split([' ', '{']).next().unwrap_or_default().to_owned());
     };
-    let experiment = Experiment { plan, environments, workplace: &workplace, bundle };
+    let invocation = |name: &String| (name.clone(), Invocation::default());
+    let invocations = plan.sources.keys().map(invocation).collect();
+    let experiment = Experiment { plan, environments, invocations, workplace: &workplace, bundle };
     match run(experiment, &interrupt, &mut listen) {
         Ok(ended) => {
             Some(Finished { ended, bundle: Bundle::open(&path).unwrap(), events, _folder: folder })

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use isolde_model::{ByteSize, Preset, Span};
 
+use crate::brought::ProgramArguments;
 use crate::model_args::ModelArguments;
 
 const EXIT_CODES: &str = "\
@@ -40,7 +41,7 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Say what `run` would do with the same arguments, as a plan file
     Plan(PlanCommandArguments),
-    /// Run a static command in a sandbox
+    /// Run a command in a sandbox
     Exec(ExecArguments),
     /// The kernels that virtual machines can boot
     #[command(subcommand)]
@@ -102,11 +103,12 @@ pub(crate) struct PlanArguments {
     /// quick, 30 of full]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) launches: Option<u32>,
-    /// Inferences per launch, after the warm-up [default: 300 of quick, 1000 of full]
+    /// Inferences per launch, after the warm-up [default: 300 of quick, 1000 of full; a program
+    /// of your own decides]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) inferences: Option<u32>,
     /// Inferences at the start of each launch that are kept apart [default: 50 of quick, 100 of
-    /// full]
+    /// full, 1 of a program of your own]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) warm_up: Option<u32>,
     /// CPUs of each sandbox [default: all, at most 4]
@@ -132,6 +134,8 @@ pub(crate) struct PlanArguments {
     /// about the speed of this device
     #[arg(long)]
     pub(crate) include_emulated: bool,
+    #[command(flatten)]
+    pub(crate) program: ProgramArguments,
     #[command(flatten)]
     pub(crate) model: ModelArguments,
 }
@@ -162,7 +166,8 @@ pub(crate) struct RunArguments {
 #[command(after_help = "\
 The command's own exit status is passed through (128 + N after signal N); with several
 environments, the first that is not 0. Its standard input is empty. The exit codes of Isolde
-itself apply when the command could not be run.")]
+itself apply when the command could not be run: 127 and 126 say that the sandbox has no such
+command and that it cannot be run there.")]
 pub(crate) struct ExecArguments {
     /// Environments, separated by commas, or `all`
     #[arg(long = "on", value_name = "ENV", value_delimiter = ',', required = true)]
@@ -183,8 +188,16 @@ pub(crate) struct ExecArguments {
     /// No talk about sandboxes
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// The command: a static executable of this host and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// An image to run it in: a name, an archive, or a folder (dir:PATH)
+    #[arg(long, value_name = "REF")]
+    pub(crate) image: Option<String>,
+    /// A file or folder of this host to bring along, and its place in the sandbox; repeatable
+    /// [default place: /NAME]
+    #[arg(long, value_name = "FILE[:DEST]")]
+    pub(crate) bring: Vec<String>,
+    /// The command: a static executable of this host and its arguments; with --image, a command
+    /// of the image instead of its own entry point and command
+    #[arg(last = true, required_unless_present = "image", value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 }
 

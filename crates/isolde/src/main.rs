@@ -4,12 +4,15 @@
 
 mod agent;
 mod args;
+mod brought;
 mod commands;
 mod exit;
+mod files;
 mod log;
 mod model_args;
 mod model_source;
 mod model_trial;
+mod naming;
 mod output;
 mod resolve;
 mod signals;

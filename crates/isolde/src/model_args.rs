@@ -10,7 +10,8 @@ use isolde_model::{Colour, Layout, PictureSize, Resize};
 #[command(next_help_heading = "A model of your own (what its metadata says need not be said here)")]
 pub(crate) struct ModelArguments {
     /// An ONNX model to run, with pictures as its input
-    #[arg(long, value_name = "FILE", requires = "input", conflicts_with = "applications")]
+    #[arg(long, value_name = "FILE", requires = "input",
+          conflicts_with_all = ["applications", "plan", "image", "command", "bring", "ready", "name"])]
     pub(crate) model: Option<PathBuf>,
     /// The folder with its pictures: JPEG and PNG files, nothing else
     #[arg(long, value_name = "DIR", requires = "model")]

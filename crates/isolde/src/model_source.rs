@@ -124,11 +124,14 @@ fn name_of(model: &Path) -> String {
 }
 
 impl UserModel {
-    /// Makes it what the plan runs.
+    /// Makes it what the plan runs; a plan that runs it already goes on to run
+    /// what it runs besides.
     pub(crate) fn enter(&self, plan: &mut Plan) {
-        plan.applications = vec![self.name.clone()];
         let source = Source::Model(self.source.clone());
-        plan.sources = BTreeMap::from([(self.name.clone(), source)]);
+        if plan.sources.get(&self.name) != Some(&source) {
+            plan.applications = vec![self.name.clone()];
+            plan.sources = BTreeMap::from([(self.name.clone(), source)]);
+        }
     }
 
     /// Loads and runs it once on the host, apart and with limits, so that what

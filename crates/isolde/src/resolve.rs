@@ -4,14 +4,15 @@ use std::fs;
 
 use anyhow::{Context, anyhow};
 use isolde_backends::Backend;
-use isolde_image::Store;
+use isolde_image::{Image, Store};
 use isolde_model::{
-    ByteSize, Deadlines, EnvironmentName, EnvironmentReport, HostFacts, Plan, Preset, Readiness,
-    Resources, SCHEMA_VERSION, Span,
+    ByteSize, Deadlines, EnvironmentName, EnvironmentReport, HostFacts, Plan, Preset,
+    ProgramSource, Readiness, Resources, SCHEMA_VERSION, Source, Span,
 };
 use isolde_runner::{Provisions, host};
 
 use crate::args::PlanArguments;
+use crate::brought::Brought;
 use crate::exit::{Exit, ExitContext, tagged};
 
 /// The word for every environment.
@@ -35,6 +36,12 @@ pub(crate) fn provisions() -> anyhow::Result<Provisions> {
     // Not the path it was started by: that may have been replaced meanwhile.
     let agent = std::path::Path::new("/proc/self/exe");
     Provisions::new(store, agent).context("this program cannot read itself")
+}
+
+/// The same with the root file system of an image.
+pub(crate) fn with_image(provisions: &Provisions, image: &Image) -> anyhow::Result<Provisions> {
+    let agent = std::path::Path::new("/proc/self/exe");
+    provisions.with_image(agent, image).context("the image cannot be used")
 }
 
 /// The user's own cache.
@@ -103,13 +110,15 @@ fn unknown(name: &EnvironmentName) -> anyhow::Error {
     tagged(Exit::Usage, format!("unknown environment `{name}`: known are {known}, and `{ALL}`"))
 }
 
-/// Resolves the arguments to a plan over the environments that are ready.
+/// Resolves the arguments, and what they bring, to a plan over the
+/// environments that are ready.
 ///
 /// # Errors
 /// Wrong usage, or a host on which nothing of it can run.
 pub(crate) fn plan(
     arguments: &PlanArguments,
     from_file: Option<Plan>,
+    brought: Option<&Brought>,
     probed: &[Probed],
     facts: &HostFacts,
 ) -> anyhow::Result<Plan> {
@@ -128,6 +137,11 @@ pub(crate) fn plan(
     let wanted_baseline = arguments.baseline.as_deref().unwrap_or(plan.baseline.as_str());
     plan.baseline = baseline(wanted_baseline, arguments.baseline.is_some(), probed, &ready)?;
     plan.environments = ready;
+    match brought {
+        Some(Brought::Program { name, source }) => run_only(&mut plan, name, source),
+        Some(Brought::Model(model)) => model.enter(&mut plan),
+        None => {}
+    }
     overlay(&mut plan, arguments);
     check_applications(&plan)?;
     plan.check().exit_with(Exit::Usage)?;
@@ -204,7 +218,12 @@ fn baseline(
 
 fn check_applications(plan: &Plan) -> anyhow::Result<()> {
     for name in &plan.applications {
-        if isolde_apps::find(name).is_none() && !plan.sources.contains_key(name) {
+        let own = isolde_apps::find(name).is_some();
+        if own && plan.sources.contains_key(name) {
+            let text = format!("the plan brings `{name}`, which is an application of Isolde's own");
+            return Err(tagged(Exit::Usage, text));
+        }
+        if !own && !plan.sources.contains_key(name) {
             let known: Vec<&str> =
                 isolde_apps::all().iter().map(|description| description.name).collect();
             let known = known.join(", ");
@@ -248,6 +267,18 @@ fn preset(preset: Preset, facts: &HostFacts) -> anyhow::Result<Plan> {
     })
 }
 
+/// Inferences of a program of the user's that are kept apart unless more are
+/// asked for: how many it does is its own matter.
+const PROGRAM_WARM_UP: u32 = 1;
+
+/// Makes the program the only application.
+fn run_only(plan: &mut Plan, name: &str, source: &ProgramSource) {
+    plan.applications = vec![name.to_owned()];
+    plan.sources = [(name.to_owned(), Source::Program(source.clone()))].into();
+    plan.warm_up = PROGRAM_WARM_UP;
+    plan.inferences = source.inferences.unwrap_or(plan.inferences);
+}
+
 /// What is said on the command line goes before preset and plan file.
 fn overlay(plan: &mut Plan, arguments: &PlanArguments) {
     if !arguments.applications.is_empty() {
@@ -258,7 +289,15 @@ fn overlay(plan: &mut Plan, arguments: &PlanArguments) {
         // So many launches were asked for, however long they take.
         plan.budget = None;
     }
-    plan.inferences = arguments.inferences.unwrap_or(plan.inferences);
+    if let Some(inferences) = arguments.inferences {
+        plan.inferences = inferences;
+        for source in plan.sources.values_mut() {
+            if let Source::Program(program) = source {
+                program.inferences = Some(inferences);
+            }
+        }
+    }
+    plan.deadlines.job = arguments.program.timeout.unwrap_or(plan.deadlines.job);
     plan.warm_up = arguments.warm_up.unwrap_or(plan.warm_up);
     plan.resources.cpus = arguments.cpus.unwrap_or(plan.resources.cpus);
     plan.resources.memory = arguments.memory.unwrap_or(plan.resources.memory);

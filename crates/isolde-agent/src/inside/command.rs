@@ -3,22 +3,18 @@
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::invocation::{self, Refusal};
 use super::line::AgentLine;
 use super::{AgentError, Place, memory};
 use crate::guest::{Ended, reap_until};
 use crate::protocol::{CommandEnding, ExecJob, FromAgent};
 
-/// Where programs look for others inside a sandbox.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// How long output may still come after the command ended, for descendants
 /// that keep its descriptors open.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
@@ -27,13 +23,9 @@ const LAST_OUTPUT: Duration = Duration::from_millis(500);
 /// A host that goes away ends the command.
 pub(super) fn run(mut line: AgentLine, job: &ExecJob, place: Place) -> Result<(), AgentError> {
     let kills_before = memory::oom_kills(place);
-    let mut child = match spawn(job) {
-        Ok(child) => child,
-        Err(error) => {
-            let reason = format!("cannot run `{}`: {error}", job.program);
-            line.send(&FromAgent::Failed { reason })?;
-            return line.await_goodbye();
-        }
+    let mut child = match invocation::spawn(&job.invocation, &[]) {
+        Ok(started) => started.child,
+        Err(refusal) => return refuse(line, refusal),
     };
     let writer = Arc::new(Mutex::new(line.second_writer()?));
     let (pumping, pumps) = channel();
@@ -63,28 +55,14 @@ pub(super) fn run(mut line: AgentLine, job: &ExecJob, place: Place) -> Result<()
     goodbye.join().unwrap_or(Ok(()))
 }
 
-fn spawn(job: &ExecJob) -> io::Result<Child> {
-    // Relative to the folder the agent was started in, which is the sandbox's
-    // root; made absolute because exec would search PATH for a bare name.
-    let program = std::env::current_dir()?.join(Path::new(&job.program));
-    let (name, arguments) =
-        job.argv.split_first().ok_or_else(|| io::Error::other("the command is empty"))?;
-    let mut command = Command::new(program);
-    command
-        .arg0(name)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", PATH)
-        .env("HOME", "/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    let child = command.spawn()?;
-    // When memory runs out the command goes first, not the agent that reports it.
-    let adjust = format!("/proc/{}/oom_score_adj", child.id());
-    let _ = std::fs::write(adjust, "1000");
-    Ok(child)
+/// Ends as a shell does that cannot run a command: with words on standard
+/// error and a status of its own.
+fn refuse(mut line: AgentLine, refusal: Refusal) -> Result<(), AgentError> {
+    let Refusal { status, reason } = refusal;
+    line.send(&FromAgent::Stderr(format!("isolde: {reason}\n").into_bytes()))?;
+    let ending = CommandEnding { status: Some(status), signal: None, oom_kills: 0 };
+    line.send(&FromAgent::Exited(ending))?;
+    line.await_goodbye()
 }
 
 fn pump(

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::AgentError;
 use crate::protocol::{BOOT_MARK, Decoder, FromAgent, ToAgent};
@@ -50,6 +50,11 @@ impl AgentLine {
                 length => self.decoder.push(&chunk[..length]),
             }
         }
+    }
+
+    /// What to poll for an order.
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.reader.as_fd()
     }
 
     pub(super) fn await_goodbye(&mut self) -> Result<(), AgentError> {

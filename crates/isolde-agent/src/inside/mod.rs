@@ -1,10 +1,13 @@
 //! The agent: what runs inside the sandbox.
 
+mod accounts;
 mod application;
 mod command;
 mod facts;
+mod invocation;
 mod line;
 mod memory;
+mod program;
 
 use isolde_model::InsideFacts;
 
@@ -49,6 +52,7 @@ pub fn serve(mut line: AgentLine, place: Place) -> Result<(), AgentError> {
             line.await_goodbye()
         }
         Order::Message(ToAgent::Exec(job)) => command::run(line, &job, place),
+        Order::Message(ToAgent::Program(job)) => program::run(line, &job, place),
         Order::Message(ToAgent::Bye) | Order::HostGone => Ok(()),
     }
 }

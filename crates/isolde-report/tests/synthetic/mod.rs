@@ -1,14 +1,16 @@
 //! Bundles of made-up runs, written and opened as real ones are. The figures
 //! are drawn by a fixed generator, so that what is made of them can be compared.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use isolde_bundle::{Bundle, BundleWriter};
 use isolde_model::{
     Agreement, BundleHeader, BundleState, ByteSize, CpuFacts, DaemonCpu, Deadlines,
     EnvironmentName, EnvironmentReport, Failure, FailureKind, HostFacts, Inference, InsideFacts,
-    KvmFacts, Mark, MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, Readiness, Reading,
-    Ready, Resources, SCHEMA_VERSION, Stage, Trial, TrialRecord,
+    KvmFacts, Mark, MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, ProgramFacts,
+    ProgramSource, Readiness, Reading, Ready, ReadySign, Resources, SCHEMA_VERSION, Source, Stage,
+    Timing, Trial, TrialRecord,
 };
 
 /// An environment of a made-up run.
@@ -50,6 +52,8 @@ pub(crate) struct Run {
     pub(crate) include_emulated: bool,
     pub(crate) host: HostFacts,
     pub(crate) reason: String,
+    /// What each launch of a program of the user's told.
+    pub(crate) program: Option<ProgramFacts>,
 }
 
 pub(crate) fn run(environments: Vec<Environment>) -> Run {
@@ -64,6 +68,7 @@ pub(crate) fn run(environments: Vec<Environment>) -> Run {
         include_emulated: false,
         host: host(),
         reason: "the agent closed the line: status 139".into(),
+        program: None,
     }
 }
 
@@ -106,7 +111,7 @@ impl Run {
             schema: SCHEMA_VERSION,
             preset: Preset::Quick,
             seed: 42,
-            applications: vec!["road-sign".into()],
+            applications: vec![self.application().into()],
             environments: self.names().map(EnvironmentName::new).collect(),
             launches: self.launches,
             inferences: self.inferences,
@@ -117,8 +122,34 @@ impl Run {
             budget: None,
             resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1 },
             deadlines: Deadlines::default(),
-            sources: std::collections::BTreeMap::new(),
+            sources: self.sources(),
         }
+    }
+
+    fn infers(&self) -> bool {
+        self.program.as_ref().is_none_or(|facts| facts.inferences > 0)
+    }
+
+    fn tells_outputs(&self) -> bool {
+        self.program.as_ref().is_none_or(|facts| facts.outputs > 0)
+    }
+
+    fn application(&self) -> &'static str {
+        if self.program.is_some() { "detector" } else { "road-sign" }
+    }
+
+    fn sources(&self) -> BTreeMap<String, Source> {
+        let source = |_: &ProgramFacts| {
+            let source = ProgramSource {
+                image: None,
+                command: vec!["/srv/detector".into()],
+                files: Vec::new(),
+                ready: ReadySign::Line,
+                inferences: None,
+            };
+            (self.application().to_owned(), Source::Program(source))
+        };
+        self.program.iter().map(source).collect()
     }
 
     fn names(&self) -> impl Iterator<Item = &'static str> {
@@ -158,7 +189,7 @@ impl Run {
                     block,
                     position: position as u32,
                     environment: EnvironmentName::new(environment.name),
-                    application: "road-sign".into(),
+                    application: self.application().into(),
                 };
                 self.write(&writer, environment, trial, &mut random);
                 index += 1;
@@ -181,8 +212,13 @@ impl Run {
             return writer.write_trial(&record, &[], &[]).unwrap();
         }
         let launch = random.around(37_000.0 * environment.factor, 0.01);
-        let inferences: Vec<_> = (0..10 + self.inferences)
+        let own = self.program.as_ref().map(|facts| match facts.timing {
+            Timing::Whole => 11,
+            _ => facts.inferences,
+        });
+        let inferences: Vec<_> = (0..own.unwrap_or(10 + self.inferences))
             .map(|index| inference(index, random.around(launch, 0.03) as u64))
+            .skip(if own == Some(11) { 10 } else { 0 })
             .collect();
         let outputs = [OutputTensor { input: 0, values: vec![0.25; 43] }];
         writer.write_trial(&record, &inferences, &outputs).unwrap();
@@ -222,7 +258,18 @@ impl Run {
             trial,
             outcome,
             emulated: environment.emulated,
-            marks: marks.map(|(mark, at_ns)| MarkStamp { mark, at_ns }).into(),
+            marks: marks
+                .into_iter()
+                .filter_map(|(mark, at_ns)| {
+                    let ready = self.program.as_ref().is_some_and(|facts| facts.ready);
+                    let mark = match mark {
+                        Mark::FirstInference if ready => Mark::ModelLoaded,
+                        Mark::FirstInference if !self.infers() => return None,
+                        mark => mark,
+                    };
+                    Some(MarkStamp { mark, at_ns })
+                })
+                .collect(),
             reading: Some(reading),
             inside: Some(InsideFacts {
                 kernel: if environment.emulated {
@@ -233,7 +280,7 @@ impl Run {
                 own_kernel_memory: environment.emulated,
                 ..InsideFacts::default()
             }),
-            agreement: (!fails).then(|| Agreement {
+            agreement: (!fails && self.tells_outputs()).then(|| Agreement {
                 reference: EnvironmentName::new("process"),
                 identical: !environment.emulated,
                 largest_difference: if environment.emulated { 3.1e-5 } else { 0.0 },
@@ -241,6 +288,7 @@ impl Run {
             }),
             leaks: Vec::new(),
             console_tail: None,
+            program: self.program.clone(),
         }
     }
 }

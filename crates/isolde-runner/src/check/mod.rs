@@ -4,6 +4,8 @@
 mod agreement;
 mod expectation;
 mod parity;
+mod told;
 
 pub(crate) use agreement::Agreements;
 pub(crate) use parity::{Asked, check as check_parity};
+pub(crate) use told::ProgramAgreements;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use isolde_agent::protocol::ExecJob;
+use isolde_agent::protocol::{ExecJob, Invocation};
 use isolde_backends::{Backend, SandboxSpec};
 use isolde_image::Store;
 use isolde_model::{ByteSize, Deadlines, EnvironmentName, Readiness, Resources};
@@ -79,7 +79,7 @@ impl Ground {
             prepared: &self.prepared,
             workplace: &self.workplace,
             number: self.next(),
-            job: ExecJob { program: "bin/busybox".into(), argv },
+            job: ExecJob { invocation: Invocation::of("bin/busybox", &argv) },
             deadlines: Deadlines::default(),
             stdout: &mut io::sink(),
             stderr: &mut io::sink(),

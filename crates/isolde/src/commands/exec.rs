@@ -1,22 +1,20 @@
-//! `isolde exec`: a static command in a sandbox.
+//! `isolde exec`: one command in a sandbox.
 
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use isolde_agent::protocol::{CommandEnding, ExecJob};
+use isolde_image::bring_image;
 use isolde_model::{Deadlines, Readiness, Resources};
 use isolde_runner::{
-    ExecRequest, ExecResult, Interrupt, Provisions, RunError, Workplace, check_static, exec, host,
+    ExecRequest, ExecResult, Interrupt, Provisions, RunError, Workplace, exec, host,
 };
 
 use crate::args::ExecArguments;
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::output::talk;
 use crate::resolve::{self, Probed};
-use crate::signals;
+use crate::{brought, files, signals};
 
 /// Status of a program that wrote to a pipe whose reader had gone: 128 + SIGPIPE.
 const READER_GONE: u8 = 141;
@@ -42,7 +40,7 @@ pub(crate) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     resolve::share_kernel(&mut provisions, &probed, kernel);
     let resources = Resources { cpus: arguments.cpus, memory: arguments.memory, threads: 1 };
     check(arguments, &resources)?;
-    let job = bring(&mut provisions, &arguments.command)?;
+    let (mut provisions, job) = outfit(arguments, provisions)?;
     let workplace = Workplace::new(resources).exit_with(Exit::Unfit)?;
     let several = probed.len() > 1;
     let mut codes = Vec::new();
@@ -78,41 +76,30 @@ fn check(arguments: &ExecArguments, resources: &Resources) -> anyhow::Result<()>
     host::check_resources(resources, &host::facts_without_kvm()).exit_with(Exit::Usage)
 }
 
-/// Finds the command on this host and puts it into the root file system, as
-/// /bin/NAME.
-fn bring(provisions: &mut Provisions, command: &[String]) -> anyhow::Result<ExecJob> {
-    let name = command.first().context("the command is empty")?;
-    let program = find(name)?;
-    check_static(&program).exit_with(Exit::Usage)?;
-    let inside = Path::new("/bin").join(program.file_name().unwrap_or(program.as_os_str()));
-    provisions
-        .bring(&program, &inside)
-        .with_context(|| format!("{} cannot be brought along", program.display()))?;
-    let relative = inside.strip_prefix("/").unwrap_or(&inside);
-    Ok(ExecJob { program: relative.to_string_lossy().into_owned(), argv: command.to_vec() })
-}
-
-/// The executable that a shell would find.
-fn find(name: &str) -> anyhow::Result<PathBuf> {
-    let usage = |why: &str| tagged(Exit::Usage, format!("`{name}` {why}"));
-    let path = if name.contains('/') {
-        std::fs::canonicalize(name).map_err(|error| usage(&format!("cannot be found: {error}")))?
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        // Not the link's target: a multi-call program goes by its name.
-        std::env::split_paths(&path)
-            .map(|folder| folder.join(name))
-            .find(|file| file.is_file())
-            .ok_or_else(|| usage("is no command of this host: give its path"))?
+/// The root file system, and what is run in it. Words replace both the entry
+/// point and the command of an image. What is brought may be written to.
+fn outfit(
+    arguments: &ExecArguments,
+    provisions: Provisions,
+) -> anyhow::Result<(Provisions, ExecJob)> {
+    let files = files::parse(&arguments.bring)?;
+    let (mut provisions, invocation) = match &arguments.image {
+        Some(reference) => {
+            let image = bring_image(provisions.store(), reference).exit_with(Exit::Usage)?;
+            let own = [&image.config.entrypoint[..], &image.config.cmd].concat();
+            let words = &arguments.command;
+            let argv = if words.is_empty() { own } else { words.clone() };
+            (resolve::with_image(&provisions, &image)?, brought::of_image(&image, argv)?)
+        }
+        None => {
+            let mut provisions = if files.is_empty() { provisions } else { provisions.writable() };
+            let invocation = brought::of_host(&arguments.command)?;
+            brought::bring_command(&mut provisions, &arguments.command[0])?;
+            (provisions, invocation)
+        }
     };
-    let found = path.metadata().map_err(|error| usage(&format!("cannot be read: {error}")))?;
-    if !found.is_file() {
-        return Err(usage("is no file: give the path of a static executable"));
-    }
-    if found.permissions().mode() & 0o111 == 0 {
-        return Err(usage("is not executable: chmod +x it first"));
-    }
-    Ok(path)
+    files::bring(&mut provisions, &files)?;
+    Ok((provisions, ExecJob { invocation }))
 }
 
 /// Where a sandbox is put and what it is made from.

@@ -7,9 +7,8 @@ use isolde_runner::{Interrupt, host, schedule};
 use serde::Serialize;
 
 use crate::args::{Format, PlanCommandArguments};
-use crate::model_source;
 use crate::output::{print, print_json, talk};
-use crate::resolve;
+use crate::{brought, resolve};
 
 #[derive(Serialize)]
 struct Outlook<'a> {
@@ -27,14 +26,11 @@ pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> 
     let from_file = resolve::plan_file(arguments)?;
     let kernel = resolve::wanted_kernel(arguments, from_file.as_ref());
     provisions.choose_kernel_for([], kernel.as_deref());
-    let model = model_source::find(arguments, from_file.as_ref())?;
     let wanted = resolve::wanted(arguments, from_file.as_ref());
     let probed = resolve::probe(&wanted, &provisions)?;
-    let mut plan = resolve::plan(arguments, from_file, &probed, &host::facts())?;
-    if let Some(model) = &model {
-        model.enter(&mut plan);
-        model.try_out(&plan.resources, &Interrupt::new()?)?;
-    }
+    let brought = brought::asked_for(arguments, from_file.as_ref())?;
+    let plan = resolve::plan(arguments, from_file, brought.as_ref(), &probed, &host::facts())?;
+    brought::try_out(brought.as_ref(), &plan, &Interrupt::new()?)?;
     let trials = schedule(&plan);
     let extent = extent(&plan, trials.len());
     match output.format {

@@ -1,22 +1,22 @@
 //! `isolde run`: the main job.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use isolde_backends::Backend;
 use isolde_bundle::{Bundle, BundleError, BundleWriter};
 use isolde_model::{
     BundleHeader, BundleState, EnvironmentReport, Missing, Plan, Readiness, SCHEMA_VERSION,
 };
 use isolde_report::{Progress, Summary};
-use isolde_runner::{
-    Ended, Experiment, Interrupt, Prepared, Provisions, RunError, Workplace, host,
-};
+use isolde_runner::{Ended, Experiment, Interrupt, Roots, RunError, Workplace, host};
 
 use crate::args::RunArguments;
+use crate::brought::{self, Outfit};
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::log::BundleLog;
-use crate::model_source;
 use crate::output::talk;
 use crate::resolve::{self, Probed};
 use crate::signals;
@@ -29,27 +29,23 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     let interrupt = signals::interrupt(arguments.quiet)?;
     let mut provisions = resolve::provisions()?;
     let from_file = resolve::plan_file(&arguments.plan)?;
-    let model = model_source::find(&arguments.plan, from_file.as_ref())?;
+    let brought = brought::asked_for(&arguments.plan, from_file.as_ref())?;
+    let brought = brought.as_ref();
     let wanted = resolve::wanted(&arguments.plan, from_file.as_ref());
     let kernel = resolve::wanted_kernel(&arguments.plan, from_file.as_ref());
     provisions.choose_kernel_for([], kernel.as_deref());
     let mut probed = resolve::probe(&wanted, &provisions)?;
     resolve::share_kernel(&mut provisions, &probed, kernel.as_deref());
     let facts = host::facts();
-    let mut plan = resolve::plan(&arguments.plan, from_file.clone(), &probed, &facts)?;
-    if let Some(model) = &model {
-        model.enter(&mut plan);
-        model.try_out(&plan.resources, &interrupt)?;
-        model.bring(&mut provisions)?;
-    }
+    let plan = resolve::plan(&arguments.plan, from_file.clone(), brought, &probed, &facts)?;
+    brought::try_out(brought, &plan, &interrupt)?;
     let workplace = Workplace::new(plan.resources).exit_with(Exit::Unfit)?;
-    let prepared = prepare(&mut provisions, &mut probed, &interrupt)?;
+    let mut outfits = brought::outfits(&plan, &provisions, brought)?;
+    let prepared = prepare(&mut outfits, &mut probed, &interrupt)?;
     // What could not be prepared has left the ranks of the ready.
-    let mut plan =
-        Plan { seed: plan.seed, ..resolve::plan(&arguments.plan, from_file, &probed, &facts)? };
-    if let Some(model) = &model {
-        model.enter(&mut plan);
-    }
+    let seed = plan.seed;
+    let plan = resolve::plan(&arguments.plan, from_file, brought, &probed, &facts)?;
+    let plan = Plan { seed, ..plan };
     let environments: Vec<EnvironmentReport> =
         probed.iter().map(|probed| probed.report.clone()).collect();
     let (path, started) = bundle_path(arguments)?;
@@ -67,7 +63,10 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
         .zip(prepared)
         .filter_map(|(probed, prepared)| Some((probed.backend, prepared?)))
         .collect();
-    let experiment = Experiment { plan: &plan, environments, workplace: &workplace, bundle };
+    let invocations =
+        outfits.into_iter().filter_map(|(name, outfit)| Some((name, outfit.invocation?))).collect();
+    let workplace = &workplace;
+    let experiment = Experiment { plan: &plan, environments, invocations, workplace, bundle };
     let mut progress = if arguments.quiet { Progress::quiet() } else { Progress::stderr() };
     let ended = isolde_runner::run(experiment, &interrupt, &mut |event| progress.on_event(event));
     drop(progress);
@@ -88,15 +87,15 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
 /// Makes what each ready environment needs, before anything is timed. One for
 /// which that fails is no longer ready, with the reason.
 fn prepare(
-    provisions: &mut Provisions,
+    outfits: &mut BTreeMap<String, Outfit>,
     probed: &mut [Probed],
     interrupt: &Interrupt,
-) -> anyhow::Result<Vec<Option<Prepared>>> {
+) -> anyhow::Result<Vec<Option<Roots>>> {
     let mut all = Vec::new();
     for Probed { backend, report } in probed {
         let prepared = match report.readiness.is_ready() {
-            true if !interrupt.is_triggered() => match provisions.prepare(&**backend) {
-                Ok(prepared) => Some(prepared),
+            true if !interrupt.is_triggered() => match prepare_one(outfits, &**backend) {
+                Ok(roots) => Some(roots),
                 Err(error) => {
                     report.readiness = Readiness::Missing(Missing {
                         what: crate::exit::chain(&error.into()),
@@ -114,6 +113,17 @@ fn prepare(
         return Err(tagged(Exit::Interrupted, "interrupted before the first trial"));
     }
     Ok(all)
+}
+
+/// What each application needs in one environment.
+fn prepare_one(
+    outfits: &mut BTreeMap<String, Outfit>,
+    backend: &dyn Backend,
+) -> Result<Roots, RunError> {
+    outfits
+        .iter_mut()
+        .map(|(name, outfit)| Ok((name.clone(), outfit.provisions.prepare(backend)?)))
+        .collect()
 }
 
 /// A folder that cannot take results was asked for.

@@ -6,11 +6,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a rig that cannot be set fails its test")]
 
+mod agent;
 mod exec;
 mod host;
+mod hostile;
 mod model;
 mod output;
 mod plan;
+mod program;
 mod rig;
 mod signals;
 mod usage;

@@ -27,6 +27,39 @@ fn unknown_words() {
 }
 
 #[test]
+fn programs_that_cannot_be_meant() {
+    refused(&[
+        ("run --app road-sign --image x", &["cannot be used with"]),
+        ("run --app road-sign -- true", &["cannot be used with"]),
+        ("run plan.toml --image x", &["cannot be used with"]),
+        ("run --bring /etc/passwd", &["--bring needs a program", "--image REF or -- COMMAND"]),
+        ("run --name x", &["--name needs a program"]),
+        ("run --ready tcp:80", &["--ready needs a program"]),
+        ("run --ready udp:80 -- true", &["`udp:80` is no readiness sign", "tcp:PORT"]),
+        ("run -- /nowhere/program", &["`/nowhere/program` cannot be found"]),
+        ("run -- nosuchprogram", &["`nosuchprogram` is no command of this host", "--image"]),
+        ("run -- /etc/passwd", &["`/etc/passwd` is not executable"]),
+        ("run -- /etc", &["`/etc` is no file"]),
+    ]);
+    if !ready(&["process"]) {
+        return;
+    }
+    let folder = folder();
+    script(folder.path(), "own.sh", "#!/bin/sh\n");
+    let own = folder.path().join("own.sh").display().to_string();
+    run(&["run", "--", &own]).expect(2, &["not an executable of this machine", "--image"]);
+    let line = |flag: &str, value: &str| {
+        run(&["run", "--on", "process", flag, value, "--", BUSYBOX, "true"])
+    };
+    line("--bring", "/nowhere/file").expect(2, &["--bring /nowhere/file", "No such file"]);
+    line("--bring", "/dev/null:/x").expect(2, &["neither a file nor a folder"]);
+    line("--bring", &format!("{own}:/bin/busybox")).expect(2, &["something else lies there"]);
+    line("--name", "My Net").expect(2, &["`My Net`", "a-z, 0-9"]);
+    line("--name", "road-sign").expect(2, &["Isolde's own"]);
+    line("--inferences", "0").expect(2, &["inferences is 0"]);
+}
+
+#[test]
 fn counts_and_sizes_that_cannot_be_meant() {
     if !ready(&["process"]) {
         return;

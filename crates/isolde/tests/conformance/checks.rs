@@ -75,9 +75,11 @@ fn big_output(stage: &mut Stage) -> Result<(), String> {
 }
 
 fn missing_command(stage: &mut Stage) -> Result<(), String> {
-    let failure = failure(stage.run("bin/nothing", &["nothing"]))?;
-    expect("kind", failure.kind == FailureKind::Application, &failure)?;
-    expect("reason", failure.reason.contains("bin/nothing"), &failure)
+    // As a shell has it.
+    let done = stage.run("bin/nothing", &["nothing"]).map_err(text)?;
+    expect("status", ending(&done) == (Some(127), None), done.result.ending)?;
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    expect("reason", said.contains("there is no `bin/nothing`"), said)
 }
 
 fn orphans(stage: &mut Stage) -> Result<(), String> {

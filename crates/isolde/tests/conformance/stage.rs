@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use isolde_agent::protocol::{CommandEnding, ExecJob};
+use isolde_agent::protocol::{CommandEnding, ExecJob, Invocation};
 use isolde_backends::{Backend, Sandbox};
 use isolde_image::Store;
 use isolde_model::{ByteSize, Deadlines, EnvironmentName, Failure, Readiness, Resources, Span};
@@ -97,10 +97,7 @@ impl Stage {
             prepared: &self.prepared,
             workplace: &self.workplace,
             number,
-            job: ExecJob {
-                program: program.into(),
-                argv: argv.iter().map(|&word| word.to_owned()).collect(),
-            },
+            job: ExecJob { invocation: Invocation::of(program, argv) },
             deadlines: self.deadlines,
             stdout: &mut stdout,
             stderr: &mut stderr,
