@@ -1,6 +1,7 @@
 //! Images that the Engine keeps between runs, for roots that can be written to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use isolde_backends::Backend;
 use isolde_backends::docker::Docker;
@@ -57,4 +58,46 @@ fn a_writable_root_is_written_and_forgotten() {
     bench.docker.retire();
     Docker::new().forget(&bench.digest).unwrap();
     bench.close();
+}
+
+/// Labelled with the digest, whatever they are called.
+fn images_of(bench: &Bench) -> String {
+    let filter = format!("label=isolde.root={}", bench.digest);
+    docker_cli(&["image", "ls", "--all", "--quiet", "--no-trunc", "--filter", &filter])
+}
+
+/// Another process that prepares the bench's root and ends without a goodbye.
+fn run_that_dies(bench: &Bench) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "images::play_the_run_that_dies"])
+        .env("ISOLDE_TEST_ARCHIVE", bench.root())
+        .env("ISOLDE_TEST_DIGEST", &bench.digest)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn runs_at_once_do_not_disturb_each_other_and_what_they_leave_is_swept() {
+    let Some(bench) = Bench::set_up() else { return };
+    let runs = [run_that_dies(&bench), run_that_dies(&bench), run_that_dies(&bench)];
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    let kept = format!("isolde-root:{}", bench.digest);
+    assert_ne!(docker_cli(&["image", "ls", "--quiet", &kept]), "");
+    let swept = Docker::new().sweep().unwrap();
+    assert!(swept.stayed.iter().all(|leak| !leak.detail.contains(&bench.digest[..16])));
+    assert_eq!(images_of(&bench), "");
+    bench.close();
+}
+
+/// Not a test of its own: what the test above starts.
+#[test]
+fn play_the_run_that_dies() {
+    let Some(archive) = std::env::var_os("ISOLDE_TEST_ARCHIVE") else { return };
+    let digest = std::env::var("ISOLDE_TEST_DIGEST").unwrap();
+    let docker = Docker::new();
+    docker.prepare(&PathBuf::from(archive), &digest, true).unwrap();
+    std::mem::forget(docker);
 }
