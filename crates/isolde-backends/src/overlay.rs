@@ -78,17 +78,21 @@ impl Overlay {
         const OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
         let kind = rustix::fs::statfs(&self.folder)
             .map_err(|source| BackendError::file("examine", &self.folder, source))?;
-        if u64::try_from(kind.f_type) != Ok(OVERLAYFS_SUPER_MAGIC) {
-            return Ok(());
+        match u64::try_from(kind.f_type) {
+            Ok(OVERLAYFS_SUPER_MAGIC) => Err(self.unfit()),
+            _ => Ok(()),
         }
-        Err(BackendError::Missing {
+    }
+
+    fn unfit(&self) -> BackendError {
+        BackendError::Missing {
             what: format!(
-                "{} is on an overlay file system, above which no writable root can be made",
+                "no writable root can be made in {}, on a file system of this kind",
                 self.folder.display()
             ),
             hint: "set TMPDIR to a folder on ext4, xfs, btrfs or tmpfs (in a container: a volume)"
                 .into(),
-        })
+        }
     }
 
     fn explain(&self, error: Errno) -> BackendError {
@@ -101,6 +105,8 @@ impl Overlay {
                 what: "this kernel has no overlay file system".into(),
                 hint: "load it with `sudo modprobe overlay` (CONFIG_OVERLAY_FS)".into(),
             },
+            // What the upper folder's file system lacks, such as extended attributes.
+            Errno::INVAL | Errno::OPNOTSUPP => self.unfit(),
             error => BackendError::file("mount an overlay on", self.place(), error),
         }
     }

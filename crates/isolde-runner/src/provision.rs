@@ -181,6 +181,13 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// SHA-256 in hex of the root file system's content: what
+    /// [`Backend::forget`] takes.
+    #[must_use]
+    pub fn root_digest(&self) -> &str {
+        &self.root_digest
+    }
+
     /// Whether its sandboxes run on an emulated CPU.
     #[must_use]
     pub const fn is_emulated(&self) -> bool {

@@ -11,8 +11,8 @@
 //! Namespace and chroot cost nothing once it runs: a path is walked from another
 //! starting point, and every process of the host is in some mount namespace
 //! anyway. What is left is the overlay below its files, which containers have as
-//! well. Making the mounts takes this program a fraction of a millisecond, which
-//! is counted beside the cgroup under the name `isolde`.
+//! well. Making the mounts takes this program about a millisecond of CPU, which is
+//! counted beside the cgroup under the name `isolde`.
 //!
 //! The overlay goes with the last process in the namespace. What was written
 //! lies in the scratch folder, which `isolde clean` finds.

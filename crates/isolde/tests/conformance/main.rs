@@ -28,9 +28,7 @@ fn run_suite(environment: &str, root: Root) {
             wrong.push(format!("{name}: {reason}"));
         }
     }
-    for leak in stage.backend.retire() {
-        wrong.push(format!("retire left {}: {}", leak.what, leak.detail));
-    }
+    wrong.extend(stage.retire().into_iter().map(|left| format!("retire left {left}")));
     assert!(wrong.is_empty(), "{environment}:\n{}", wrong.join("\n"));
 }
 

@@ -106,6 +106,16 @@ impl Stage {
         Ok(Done { stdout, stderr, result })
     }
 
+    /// Gives back what the back end kept; what stayed, one line each.
+    pub(crate) fn retire(self) -> Vec<String> {
+        let mut left = self.backend.retire();
+        match self.backend.forget(self.prepared.root_digest()) {
+            Ok(swept) => left.extend(swept.stayed),
+            Err(error) => return vec![text(error)],
+        }
+        left.into_iter().map(|leak| format!("{}: {}", leak.what, leak.detail)).collect()
+    }
+
     /// The folder of the cache.
     pub(crate) fn cache(&self) -> &Path {
         self.folder.path()
