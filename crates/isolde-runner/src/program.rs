@@ -77,8 +77,9 @@ pub(crate) fn failure(
         return Some(failed(FailureKind::TimedOut, reason, Some("give more with --timeout")));
     }
     let ending = match (facts.ended, facts.signal, facts.status) {
-        (true, ..) | (false, None, Some(0)) => None,
-        (false, Some(signal), _) => {
+        // SIGTERM and SIGKILL are how the agent ends it.
+        (true, None | Some(9 | 15), _) | (false, None, Some(0)) => None,
+        (_, Some(signal), _) => {
             Some((FailureKind::Crashed, format!("it was ended by {}", signal_name(signal))))
         }
         (false, None, Some(status)) => {
@@ -206,13 +207,20 @@ mod tests {
         };
         assert_eq!(judged(ended, "line"), None);
         type Change = fn(&mut ProgramFacts);
-        let cases: [(Change, &str, FailureKind, &str); 7] = [
+        let cases: [(Change, &str, FailureKind, &str); 8] = [
             (|facts| facts.status = Some(3), "line", FailureKind::Application, "status 3: a / b"),
             (
                 |facts| (facts.status, facts.signal) = (None, Some(11)),
                 "line",
                 FailureKind::Crashed,
                 "signal 11 (SIGSEGV): a / b",
+            ),
+            // After its last inference, while it tidied up.
+            (
+                |facts| (facts.status, facts.signal, facts.ended) = (None, Some(11), true),
+                "line",
+                FailureKind::Crashed,
+                "SIGSEGV",
             ),
             (
                 |facts| facts.oom_kills = 1,

@@ -102,6 +102,7 @@ fn python_root() -> Option<PathBuf> {
     make.args(["--format=directory", "bookworm"]).arg(&half);
     let made = make.output().unwrap();
     if !made.status.success() || fs::rename(&half, &root).is_err() {
+        let _ = fs::remove_dir_all(&half);
         eprintln!("skipped: mmdebstrap: {}", String::from_utf8_lossy(&made.stderr));
         return None;
     }
@@ -210,6 +211,23 @@ fn more_is_ended_after_what_was_asked_for() {
         .expect(0, &["inference time"]);
     assert_eq!(facts(folder.path(), "inferences"), [11]);
     assert_eq!(facts(folder.path(), "ended"), [true]);
+}
+
+#[test]
+fn a_bad_end_after_the_last_inference_counts() {
+    if !ready(&["process"]) {
+        return;
+    }
+    let folder = folder();
+    // It has ended by the time the agent looks.
+    let text = "echo '{\"inference_ns\": 5}'; i=0; while [ $i -lt 9 ]; do
+        echo '{\"inference_ns\": 5}'; i=$((i + 1)); done; exit 3";
+    let line = ["--on", "process", "--launches", "1", "--inferences", "9", "--", BUSYBOX, "sh"];
+    let ran = measured(folder.path(), &[&line[..], &["-c", text]].concat());
+    let trial = trials(&folder.path().join("b")).remove(0);
+    // Unless the agent was quicker: then it ended the program, and knows it.
+    let ended = trial["program"]["ended"] == true;
+    ran.expect(if ended { 0 } else { 4 }, if ended { &[] } else { &["exited with status 3"] });
 }
 
 #[test]

@@ -10,7 +10,8 @@ use isolde_model::{Mark, ProgramFacts};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, kill_process, kill_process_group, pidfd_open, wait,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group,
+    pidfd_open, wait, waitid,
 };
 
 use super::super::AgentError;
@@ -71,6 +72,10 @@ pub(super) struct Drive {
     stop: Option<Stop>,
     kill_at: Option<Instant>,
     sent: Instant,
+    /// It ended by itself before the agent would have ended it.
+    by_itself: bool,
+    /// Its status was collected, so that its number may be another's.
+    gone: bool,
     ended_at: Instant,
     /// Marks to be sent.
     passed: Vec<Mark>,
@@ -103,6 +108,8 @@ impl Drive {
             stop: None,
             kill_at: None,
             sent: started,
+            by_itself: false,
+            gone: false,
             ended_at: started,
             passed: Vec::new(),
             arrived: started,
@@ -131,6 +138,7 @@ impl Drive {
             self.keep_time();
         };
         self.ended_at = Instant::now();
+        self.gone = true;
         self.read_the_rest();
         self.tell(line)?;
         Ok(Some(ended))
@@ -184,7 +192,7 @@ impl Drive {
         let now = Instant::now();
         self.be_ready(now);
         self.tally.settle(now);
-        if self.most.is_none() && self.tally.count() == 0 {
+        if self.most.is_none() {
             self.end(Stop::Ready);
         }
     }
@@ -247,6 +255,7 @@ impl Drive {
             return;
         }
         match why {
+            _ if self.has_ended() => self.by_itself = true,
             Stop::Done | Stop::Ready => {
                 let _ = kill_process_group(self.child, Signal::TERM);
                 self.kill_at = Some(Instant::now() + GRACE);
@@ -256,8 +265,13 @@ impl Drive {
         self.stop = Some(why);
     }
 
-    /// Its group and, should it have left that, itself. It may have ended
-    /// already; its number is its own until its status is collected.
+    /// Whether it has ended, its status collected or not.
+    fn has_ended(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        self.gone || waitid(WaitId::Pid(self.child), look).is_ok_and(|status| status.is_some())
+    }
+
+    /// Its group and, should it have left that, itself.
     fn kill(&self) {
         let _ = kill_process_group(self.child, Signal::KILL);
         let _ = kill_process(self.child, Signal::KILL);
@@ -286,7 +300,7 @@ impl Drive {
         ProgramFacts {
             status,
             signal,
-            ended: matches!(self.stop, Some(Stop::Done | Stop::Ready)),
+            ended: matches!(self.stop, Some(Stop::Done | Stop::Ready)) && !self.by_itself,
             timed_out: self.is_stopped_for(&Stop::TimedOut),
             oom_kills: 0,
             timing: self.tally.timing(),

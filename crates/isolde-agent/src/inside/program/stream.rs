@@ -122,7 +122,12 @@ mod tests {
     fn a_line_without_end_is_one_and_a_long_one_is_cut() {
         assert_eq!(
             cut(&[b"a\nb", b"c\n\nd"]),
-            [(true, b"a".to_vec()), (true, b"bc".to_vec()), (true, b"d".to_vec()),]
+            [
+                (true, b"a".to_vec()),
+                (true, b"bc".to_vec()),
+                (true, Vec::new()),
+                (true, b"d".to_vec()),
+            ]
         );
         let long = vec![b'x'; LONGEST_LINE];
         assert_eq!(cut(&[&long, b"\n"]), [(true, long.clone())]);

@@ -49,9 +49,8 @@ impl Drive {
 
     fn take_line(&mut self, line: &Line<'_>) -> Result<(), String> {
         self.line_number = self.line_number.saturating_add(1);
-        // What comes after the last inference that was asked for, or after the
-        // program was found wanting, does not count.
-        if matches!(self.stop, Some(Stop::Done | Stop::Violation(_))) {
+        // What comes after the agent decided to end it does not count.
+        if self.stop.is_some() {
             return Ok(());
         }
         let number = self.line_number;
