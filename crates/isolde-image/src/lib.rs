@@ -30,4 +30,4 @@ pub use intake::{
 pub use kernel::{HostKernel, choose_kernel, find_kernels};
 pub use store::Store;
 pub use tree::RootTree;
-pub use upkeep::{Freed, Hold, Removed, Usage};
+pub use upkeep::{Form, Freed, Hold, Removed, Usage};

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Exec(ExecArguments),
     /// Show the results of a run again
     Report(ReportArguments),
+    /// Take images of your own applications in, list and remove them
+    Image(crate::commands::image::ImageArguments),
     /// Remove what runs that were killed left on this host
     Clean(CleanArguments),
     /// Print a completion script for a shell

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Plan(plan) => commands::plan::run(&plan),
         Command::Exec(exec) => commands::exec::run(&exec),
         Command::Report(report) => commands::report::run(&report),
+        Command::Image(image) => commands::image::run(&image),
         Command::Clean(clean) => commands::clean::run(&clean),
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Man => commands::completions::man(),

@@ -61,6 +61,7 @@ fn look_up(host: &str, limit: Duration) -> Result<Vec<IpAddr>, ureq::Error> {
             .build();
         match tokio::time::timeout(limit, resolver.lookup_ip(host)).await {
             Ok(Ok(found)) => Ok(found.iter().collect()),
+            Ok(Err(error)) if error.is_no_records_found() => Err(ureq::Error::HostNotFound),
             Ok(Err(error)) => Err(other(error.to_string())),
             Err(_) => Err(other("the name server does not answer".into())),
         }
