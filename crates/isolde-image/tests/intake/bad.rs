@@ -1,7 +1,8 @@
 //! What is broken, forged or foreign: refused with what and why, and the cache
 //! as it was.
 
-use isolde_image::Limits;
+use isolde_image::{Intake, Limits};
+use proptest::prelude::*;
 
 use crate::rig::{GZIP, Oci, Place, config, elsewhere, gzip, here, sha256, tar};
 
@@ -231,5 +232,36 @@ fn places_that_are_not_there() {
         let error = place.add(&reference).unwrap_err();
         let told = format!("{error} {:?}", std::error::Error::source(&error));
         assert!(told.contains(word), "{reference}: {told}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever is changed in an archive, what comes of it is a refusal or an
+    /// image that is whole, never a panic or half of something.
+    #[test]
+    fn damage_anywhere_is_survived(
+        places in proptest::collection::vec((0usize..6000, 0u8..), 1..5),
+        end in 0usize..12000,
+        packed: bool,
+    ) {
+        let mut bytes = Oci::good("to be damaged").archive();
+        for (place, value) in places {
+            let place = place % bytes.len();
+            bytes[place] = value;
+        }
+        bytes.truncate(end.max(512));
+        if packed {
+            bytes = gzip(&bytes);
+        }
+        let place = Place::new();
+        match Intake::new(&place.store).add_archive(bytes.as_slice(), None) {
+            Ok(image) => prop_assert_eq!(place.files(&image), ["file=to be damaged"]),
+            Err(error) => {
+                prop_assert!(!error.to_string().is_empty());
+                prop_assert_eq!(place.cached(), Vec::<String>::new());
+            }
+        }
     }
 }

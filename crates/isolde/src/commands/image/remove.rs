@@ -36,6 +36,11 @@ pub(super) fn run(arguments: &RemoveArguments) -> anyhow::Result<ExitCode> {
     if removed.freed.is_none() {
         talk("another run uses the cache: layers stay until `isolde image prune`");
     }
+    let names = arguments.images.len().saturating_sub(removed.images.len());
+    if names > 0 && arguments.output.format == Format::Text {
+        let plural = if names == 1 { "" } else { "s" };
+        print(&format!("removed {names} name{plural}, whose image has others\n"))?;
+    }
     let freed = removed.freed.unwrap_or_default();
     let images = removed.images.iter().map(|image| image.id.clone()).collect();
     say(images, &freed, arguments.output.format)?;
