@@ -185,7 +185,7 @@ pub(crate) struct ReportArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CleanArguments {
-    /// Also empty the cache of root file systems, initramfs and kernels
+    /// Also empty the cache of images, root file systems, initramfs and kernels
     #[arg(long)]
     pub(crate) cache: bool,
 }

@@ -107,3 +107,22 @@ fn with_all_everything_goes() {
     assert_eq!(freed.images, [image.id]);
     assert_eq!(place.cached(), Vec::<String>::new());
 }
+
+#[test]
+fn several_at_once_end_in_one_image_with_all_names() {
+    let place = Place::new();
+    let file = place.file("image.tar", &Oci::good("one").archive());
+    let names = ["a:1", "b:1", "c:1", "d:1"];
+    std::thread::scope(|scope| {
+        for name in names {
+            // Each with a store of its own, as processes have.
+            let store = Store::open(&place.path("cache")).unwrap();
+            let file = &file;
+            scope.spawn(move || isolde_image::add_image(&store, file, Some(name)).unwrap());
+        }
+    });
+    let images = place.store.images();
+    assert_eq!(images.len(), 1);
+    assert_eq!(images[0].names, names);
+    assert_eq!(place.cached().len(), 2, "a layer and a record: {:?}", place.cached());
+}

@@ -220,5 +220,5 @@ fn a_registry_with_encryption_and_a_log_in() {
     log_in("secret");
     add(true).expect(0, &["added 127.0.0.1", "1 layer"]);
     // An authority that nobody here knows.
-    add(false).expect(3, &["cannot add"]);
+    add(false).expect(3, &["certificate", "SSL_CERT_FILE"]);
 }
