@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// Alone with the cache, or the refusal that somebody uses it.
-    fn hold_alone(&self) -> Result<Hold, ImageError> {
+    pub(crate) fn hold_alone(&self) -> Result<Hold, ImageError> {
         let file = self.lock_file("lock")?;
         self.acquire(&file, FlockOperation::NonBlockingLockExclusive, Duration::ZERO)?;
         Ok(Hold(file))

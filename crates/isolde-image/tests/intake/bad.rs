@@ -236,8 +236,6 @@ fn places_that_are_not_there() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
     /// Whatever is changed in an archive, what comes of it is a refusal or an
     /// image that is whole, never a panic or half of something.
     #[test]

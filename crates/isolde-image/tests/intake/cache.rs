@@ -61,6 +61,7 @@ fn a_clean_up_spares_what_is_in_use() {
     let other = Store::open(&place.path("cache")).unwrap();
     let refused = other.prune(true).unwrap_err();
     assert!(matches!(refused, ImageError::Intake(IntakeError::InUse { .. })), "{refused}");
+    assert!(other.clear().is_err());
     // The record goes, the layers stay.
     assert_eq!(other.remove_images(&["one".into()]).unwrap().freed, None);
     assert!(place.store.layer(&image.layers[0]).exists());
