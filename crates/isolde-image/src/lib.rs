@@ -1,6 +1,8 @@
 //! What goes into a sandbox, in the form that the sandbox wants it: a
 //! directory, an ext4 image, a tar archive; and the kernel and initramfs of
-//! sandboxes that bring their own. Nothing here knows of back ends.
+//! sandboxes that bring their own. Images of applications are taken in from
+//! registries, engines, archives and folders by an [`Intake`]. Nothing here
+//! knows of back ends.
 //!
 //! Everything made is kept in a [`Store`], a cache folder keyed by digest.
 
