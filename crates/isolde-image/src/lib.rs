@@ -1,6 +1,8 @@
 //! What goes into a sandbox, in the form that the sandbox wants it: a
 //! directory, an ext4 image, a tar archive; and the kernel and initramfs of
-//! sandboxes that bring their own. Nothing here knows of back ends.
+//! sandboxes that bring their own. Images of applications are taken in from
+//! registries, engines, archives and folders by an [`Intake`]. Nothing here
+//! knows of back ends.
 //!
 //! Everything made is kept in a [`Store`], a cache folder keyed by digest.
 
@@ -31,4 +33,4 @@ pub use kernel::{
 pub use merged::check_layers;
 pub use store::Store;
 pub use tree::RootTree;
-pub use upkeep::{Freed, Hold, Removed, Usage};
+pub use upkeep::{Form, Freed, Hold, Removed, Usage};

@@ -139,12 +139,12 @@ impl Store {
         elf_of(kernel, self)
     }
 
-    /// Empties the cache and gives the number of bytes that were in it. What is
-    /// in use by another run at that moment is taken from it.
+    /// Empties the cache and gives the number of bytes that were in it.
     ///
     /// # Errors
-    /// What could not be removed.
+    /// That another run uses it, or what could not be removed.
     pub fn clear(&self) -> Result<u64, ImageError> {
+        let _hold = self.hold_alone()?;
         let mut freed = 0;
         for kind in KINDS {
             for entry in entries(&self.root.join(kind)) {

@@ -29,18 +29,28 @@ pub struct Hold(#[expect(dead_code, reason = "its lock is released when it is cl
 /// What is in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
-    /// Each form that was made of a known image: the image's layers, the kind of
-    /// form, and its bytes on disk.
-    pub forms: Vec<(Vec<String>, &'static str, u64)>,
+    /// Each form that was made of an image.
+    pub forms: Vec<Form>,
     /// Bytes on disk of the whole cache.
+    pub bytes: u64,
+}
+
+/// A root file system that was made of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// The image's layers, the lowest first.
+    pub layers: Vec<String>,
+    /// What it is, as the cache's folder is called.
+    pub kind: &'static str,
+    /// Its bytes on disk.
     pub bytes: u64,
 }
 
 /// What was taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Freed {
-    /// Images.
-    pub images: usize,
+    /// Ids of the images.
+    pub images: Vec<String>,
     /// Layers.
     pub layers: usize,
     /// Forms: directories, disk images, archives.
@@ -73,7 +83,7 @@ impl Store {
     }
 
     /// Alone with the cache, or the refusal that somebody uses it.
-    fn hold_alone(&self) -> Result<Hold, ImageError> {
+    pub(crate) fn hold_alone(&self) -> Result<Hold, ImageError> {
         let file = self.lock_file("lock")?;
         self.acquire(&file, FlockOperation::NonBlockingLockExclusive, Duration::ZERO)?;
         Ok(Hold(file))
@@ -140,7 +150,8 @@ impl Store {
         for kind in FORMS {
             for path in entries(&self.place(kind, "")) {
                 if let Some(layers) = notes.get(&tree_digest(&path)) {
-                    forms.push((layers.clone(), kind, disk_usage(&path)));
+                    let (layers, bytes) = (layers.clone(), disk_usage(&path));
+                    forms.push(Form { layers, kind, bytes });
                 }
             }
         }
@@ -212,12 +223,11 @@ impl Store {
     pub fn prune(&self, all: bool) -> Result<Freed, ImageError> {
         let _hold = self.hold_alone()?;
         let _lock = self.lock_records()?;
-        let mut images = 0;
-        if all {
-            for path in entries(&self.place(Self::IMAGES, "")) {
-                images += usize::from(path.extension().is_some_and(|e| e == "json"));
-                remove(&path).map_err(|error| ImageError::file("remove", &path, error))?;
-            }
+        let mut images = Vec::new();
+        for image in if all { self.images() } else { Vec::new() } {
+            let path = self.place(Self::IMAGES, &format!("{}.json", image.id));
+            remove(&path).map_err(|error| ImageError::file("remove", &path, error))?;
+            images.push(image.id);
         }
         let freed = self.drop_unneeded(all)?;
         Ok(Freed { images, ..freed })

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use isolde_backends::cgroup::{Cgroup, Hierarchy, host_hierarchy};
 use isolde_backends::{Backend, BackendError, GuestKernel, RootForm, SandboxSpec};
-use isolde_image::{HostKernel, Image, ImageError, RootTree, Store, choose_kernel};
+use isolde_image::{Hold, HostKernel, Image, ImageError, RootTree, Store, choose_kernel};
 use isolde_model::{GuestNeeds, KernelForm, Leak, Missing, Readiness, Resources};
 use tempfile::TempDir;
 
@@ -24,6 +24,8 @@ pub struct Provisions {
     /// Whether the application may write to its root file system.
     writable_root: bool,
     guests: Guests,
+    /// Keeps a clean-up of the cache from taking away what this run uses.
+    _hold: Arc<Hold>,
 }
 
 /// What the guest kernel of a run is chosen by, and the one that was chosen.
@@ -44,17 +46,8 @@ impl Provisions {
     /// That the executable cannot be read.
     pub fn new(store: Store, agent: &Path) -> Result<Self, ImageError> {
         let tree = RootTree::with_store(agent, &store)?;
-        Ok(Self { store, tree, writable_root: false, guests: Guests::default() })
-    }
-
-    /// The root file system of `image` with `agent` in it, made in `store`.
-    /// Applications may write to it.
-    ///
-    /// # Errors
-    /// That the executable or the image cannot be read.
-    pub fn of_image(store: Store, agent: &Path, image: &Image) -> Result<Self, ImageError> {
-        let tree = RootTree::of_image(agent, image, &store)?;
-        Ok(Self { store, tree, writable_root: true, guests: Guests::default() })
+        let hold = Arc::new(store.hold()?);
+        Ok(Self { store, tree, writable_root: false, guests: Guests::default(), _hold: hold })
     }
 
     /// The cache that everything is made in.

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Kernel(KernelCommand),
     /// Show the results of a run again
     Report(ReportArguments),
+    /// Take images of your own applications in, list and remove them
+    Image(crate::commands::image::ImageArguments),
     /// Remove what runs that were killed left on this host
     Clean(CleanArguments),
     /// Print a completion script for a shell
@@ -242,7 +244,7 @@ pub(crate) struct ReportArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CleanArguments {
-    /// Also empty the cache of root file systems, initramfs and kernels
+    /// Also empty the cache of images, root file systems, initramfs and kernels
     #[arg(long)]
     pub(crate) cache: bool,
 }

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Exec(exec) => commands::exec::run(&exec),
         Command::Kernel(kernel) => commands::kernel::run(&kernel),
         Command::Report(report) => commands::report::run(&report),
+        Command::Image(image) => commands::image::run(&image),
         Command::Clean(clean) => commands::clean::run(&clean),
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Man => commands::completions::man(),

@@ -48,7 +48,7 @@ pub(super) fn take(
         document::verify(&bytes, &expected, &of_config)?;
     }
     let configuration = Configuration::parse(&bytes, &of_config)?;
-    intake.check_platform(&origin, &configuration.platform)?;
+    intake.check_platform(&format!("the image of {what}"), &configuration.platform)?;
     let (count, ids) = (entry.layers.len(), configuration.diff_ids.len());
     if count != ids {
         let why = format!("{MANIFEST} lists {count} layers and the configuration {ids}");

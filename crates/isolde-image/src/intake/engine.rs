@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::{ImageName, Intake, IntakeError, Progress, Taken, archive};
-use crate::ImageError;
+use crate::{Image, ImageError};
 
 /// Where the Engine listens unless `DOCKER_HOST` says otherwise.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -54,19 +54,8 @@ pub(super) fn take(intake: &Intake<'_>, name: &ImageName) -> Result<Taken, Image
         Failure::Lost(why) => lost(why),
     })?;
     let origin = format!("docker-daemon:{name}");
-    let digits = id.strip_prefix("sha256:").unwrap_or(&id);
-    if let Some(image) = intake.store.images().into_iter().find(|image| image.id == digits)
-        && intake.is_whole(&image.layers)
-    {
-        let platform = image.platform.parse()?;
-        intake.check_platform(&origin, &platform)?;
-        let Ok(names) = image.names.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>()
-        else {
-            return Err(lost("its record in the cache has a wrong name".into()).into());
-        };
-        let names = names.into_iter().chain([name.clone()]).collect();
-        let (config, layers, manifest) = (image.config, image.layers, image.manifest);
-        return Ok(Taken { id: image.id, names, manifest, platform, config, layers, origin });
+    if let Some(taken) = known(intake, &id, name, &origin)? {
+        return Ok(taken);
     }
     let familiar = name.to_string();
     let stream = Export {
@@ -81,6 +70,26 @@ pub(super) fn take(intake: &Intake<'_>, name: &ImageName) -> Result<Taken, Image
         taken.names.push(name.clone());
     }
     Ok(taken)
+}
+
+/// The image of this id, if it is in the cache already.
+fn known(
+    intake: &Intake<'_>,
+    id: &str,
+    name: &ImageName,
+    origin: &str,
+) -> Result<Option<Taken>, ImageError> {
+    let digits = id.strip_prefix("sha256:").unwrap_or(id);
+    let found = intake.store.images().into_iter().find(|image| image.id == digits);
+    let Some(image) = found.filter(|image| intake.is_whole(&image.layers)) else {
+        return Ok(None);
+    };
+    let platform = image.platform.parse()?;
+    intake.check_platform(origin, &platform)?;
+    // Those that it has already stay with it.
+    let (names, origin) = (vec![name.clone()], origin.to_owned());
+    let Image { id, manifest, config, layers, .. } = image;
+    Ok(Some(Taken { id, names, manifest, platform, config, layers, origin }))
 }
 
 enum Failure {

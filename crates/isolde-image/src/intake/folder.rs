@@ -140,6 +140,11 @@ impl Layer<'_> {
         self.archive
             .append_path_with_name(&path, inside)
             .map_err(|error| from_write(&path, error))?;
+        let after = fs::symlink_metadata(&path).map_err(read)?;
+        if kind.is_file() && (after.len(), after.mtime()) != (metadata.len(), metadata.mtime()) {
+            // The archive may then be of no use from here on.
+            return Err(ImageError::Changed { path });
+        }
         // What is mounted there is not part of it.
         if kind.is_dir() && metadata.dev() == self.device {
             self.add_below(inside, depth + 1)?;

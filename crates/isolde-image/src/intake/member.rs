@@ -16,6 +16,9 @@ const BLOCK: u64 = 512;
 /// Members that are kept at most: an image has a few hundred files in it.
 const MEMBERS_LIMIT: usize = 100_000;
 
+/// Bytes of their paths in all.
+const NAMES_LIMIT: usize = 8 << 20;
+
 /// Longest path of a member, and of what it links to.
 const PATH_LIMIT: u64 = 4096;
 
@@ -36,6 +39,15 @@ enum Member {
     Link(String),
 }
 
+impl Member {
+    fn link_bytes(&self) -> usize {
+        match self {
+            Self::File { .. } => 0,
+            Self::Link(to) => to.len(),
+        }
+    }
+}
+
 /// What the headers before a member say of it.
 #[derive(Default)]
 struct Extension {
@@ -47,65 +59,60 @@ struct Extension {
 impl Members {
     /// Reads all headers of the uncompressed archive; `what` names it in errors.
     pub(super) fn of(file: Arc<File>, what: &str) -> Result<Self, ImageError> {
-        let refuse = |why: &str| ImageError::from(IntakeError::unfit(what, why));
         let total = file.metadata().map_err(|error| from_io(what, error))?.len();
-        let mut by_path = HashMap::new();
-        let mut extension = Extension::default();
-        let mut at = 0;
-        let mut block = [0; BLOCK as usize];
-        if total == 0 {
-            return Err(refuse("it is empty"));
+        if total < BLOCK {
+            let why = if total == 0 { "it is empty" } else { "it is not a tar archive" };
+            return Err(IntakeError::unfit(what, why).into());
         }
+        let mut members = Self { file, by_path: HashMap::new() };
+        let (mut at, mut names) = (0, 0);
+        let mut extension = Extension::default();
+        let mut block = [0; BLOCK as usize];
         while at + BLOCK <= total {
-            file.read_exact_at(&mut block, at).map_err(|error| from_io(what, error))?;
+            members.file.read_exact_at(&mut block, at).map_err(|error| from_io(what, error))?;
             if block.iter().all(|byte| *byte == 0) {
                 break;
             }
-            let header = Header::from_byte_slice(&block);
-            if header.cksum().ok() != Some(checksum(&block)) {
-                return Err(refuse(match at {
-                    0 => "it is not a tar archive",
-                    _ => "it is damaged: a header has a wrong checksum",
-                }));
-            }
-            let kind = header.entry_type();
-            let bytes = match (kind, extension.bytes) {
-                (EntryType::Regular | EntryType::Continuous, Some(bytes)) => bytes,
-                _ => header.entry_size().map_err(|_| refuse("a header has no size"))?,
-            };
+            let refuse = |why: &str| ImageError::from(IntakeError::unfit(what, why));
+            let header = header(&block, at).map_err(refuse)?;
             let content = at + BLOCK;
+            let bytes = extension.size_of(header).ok_or_else(|| refuse("a header has no size"))?;
             let end = content
                 .checked_add(bytes)
                 .filter(|end| *end <= total)
                 .ok_or_else(|| refuse("it is cut off"))?;
-            if is_extension(kind) {
-                extension.read(&file, kind, content, bytes).map_err(|why| refuse(&why))?;
-            } else {
-                let said = std::mem::take(&mut extension);
-                let path = said.path.unwrap_or_else(|| lossy(&header.path_bytes()));
-                let member = match kind {
-                    EntryType::Symlink | EntryType::Link => {
-                        let link = header.link_name_bytes().map(|name| lossy(&name));
-                        let link = said.link.or(link).unwrap_or_default();
-                        let base = if kind.is_symlink() { parent(&path) } else { "" };
-                        Some(Member::Link(format!("{base}/{link}")))
-                    }
-                    EntryType::Regular | EntryType::Continuous => {
-                        Some(Member::File { offset: content, bytes })
-                    }
-                    _ => None,
-                };
-                // Strange paths are no part of an image: nobody asks for them.
-                if let Some((member, path)) = member.zip(normal(&path)) {
-                    by_path.insert(path, member);
-                }
-                if by_path.len() > MEMBERS_LIMIT {
-                    return Err(refuse("it has too many members for an archive of images"));
-                }
-            }
             at = end.next_multiple_of(BLOCK);
+            let kind = header.entry_type();
+            if is_extension(kind) {
+                extension.read(&members.file, kind, content, bytes).map_err(|why| refuse(&why))?;
+                continue;
+            }
+            names += members.add(header, std::mem::take(&mut extension), content, bytes);
+            if members.by_path.len() > MEMBERS_LIMIT || names > NAMES_LIMIT {
+                return Err(refuse("it has too many members for an archive of images"));
+            }
         }
-        Ok(Self { file, by_path })
+        Ok(members)
+    }
+
+    /// Enters a member, if it is a file or a link, and gives the bytes that its
+    /// names take. Strange paths are no part of an image: nobody asks for them.
+    fn add(&mut self, header: &Header, said: Extension, offset: u64, bytes: u64) -> usize {
+        let path = said.path.unwrap_or_else(|| lossy(&header.path_bytes()));
+        let kind = header.entry_type();
+        let member = match kind {
+            EntryType::Symlink | EntryType::Link => {
+                let link = said.link.or(header.link_name_bytes().map(|name| lossy(&name)));
+                let base = if kind.is_symlink() { parent(&path) } else { "" };
+                Member::Link(format!("{base}/{}", link.unwrap_or_default()))
+            }
+            EntryType::Regular | EntryType::Continuous => Member::File { offset, bytes },
+            _ => return 0,
+        };
+        let Some(path) = normal(&path) else { return 0 };
+        let names = path.len() + member.link_bytes();
+        self.by_path.insert(path, member);
+        names
     }
 
     /// Whether there is such a member.
@@ -138,6 +145,14 @@ impl Members {
 }
 
 impl Extension {
+    /// The bytes of the content after `header`.
+    fn size_of(&self, header: &Header) -> Option<u64> {
+        match (header.entry_type(), self.bytes) {
+            (EntryType::Regular | EntryType::Continuous, Some(bytes)) => Some(bytes),
+            _ => header.entry_size().ok(),
+        }
+    }
+
     fn read(&mut self, file: &File, kind: EntryType, at: u64, bytes: u64) -> Result<(), String> {
         let limit = if kind.is_pax_local_extensions() { PAX_LIMIT } else { PATH_LIMIT };
         if kind.is_pax_global_extensions() {
@@ -165,6 +180,16 @@ impl Extension {
             }
         }
         Ok(())
+    }
+}
+
+/// The block as a header, or what is wrong with it.
+fn header(block: &[u8; BLOCK as usize], at: u64) -> Result<&Header, &'static str> {
+    let header = Header::from_byte_slice(block);
+    match header.cksum().ok() {
+        Some(sum) if sum == checksum(block) => Ok(header),
+        _ if at == 0 => Err("it is not a tar archive"),
+        _ => Err("it is damaged: a header has a wrong checksum"),
     }
 }
 

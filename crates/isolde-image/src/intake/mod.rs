@@ -28,7 +28,7 @@ mod spool;
 mod stdin;
 mod unpack;
 
-use std::io;
+use std::io::{self, Read};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use error::IntakeError;
@@ -166,14 +166,33 @@ impl<'a> Intake<'a> {
     /// is full, or that the user asked to stop. The cache is then as before,
     /// but for whole layers.
     pub fn add(&self, origin: &ImageOrigin, name: Option<&str>) -> Result<Image, ImageError> {
+        self.enter(name, || self.take(origin))
+    }
+
+    /// Takes an image in from an archive that comes as a stream, packed or not.
+    ///
+    /// # Errors
+    /// As [`Intake::add`].
+    pub fn add_archive(&self, stream: impl Read, name: Option<&str>) -> Result<Image, ImageError> {
+        let origin = "a stream".to_owned();
+        self.enter(name, || archive::take_stream(self, stream, "the archive", None, origin))
+    }
+
+    fn enter(
+        &self,
+        name: Option<&str>,
+        take: impl FnOnce() -> Result<Taken, ImageError>,
+    ) -> Result<Image, ImageError> {
         let _hold = self.store.hold()?;
         let name = name.map(str::parse::<ImageName>).transpose()?;
-        let result = self.take(origin).and_then(|mut taken| {
+        let result = take().and_then(|mut taken| {
             taken.names.extend(name);
             self.record(taken)
         });
-        // Whatever failed did so because the user wanted to stop.
-        self.go_on()?;
+        if result.is_err() {
+            // Whatever failed may have done so because the user wanted to stop.
+            self.go_on()?;
+        }
         result.map_err(space::full_or)
     }
 

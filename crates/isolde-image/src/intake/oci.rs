@@ -60,7 +60,7 @@ pub(super) fn take(
     let bytes = document::read(blobs.open(&id, Some(manifest.config.size), &what)?, &what)?;
     document::verify(&bytes, &id, &what)?;
     let configuration = Configuration::parse(&bytes, &what)?;
-    intake.check_platform(&origin, &configuration.platform)?;
+    intake.check_platform(&format!("the image of {place}"), &configuration.platform)?;
     check_layers(&manifest, &configuration, &place)?;
     let count = manifest.layers.len();
     for (index, (layer, diff_id)) in manifest.layers.iter().zip(&configuration.diff_ids).enumerate()

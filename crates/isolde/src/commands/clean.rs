@@ -7,6 +7,7 @@ use isolde_model::{ByteSize, Leak};
 use isolde_runner::sweep;
 
 use crate::args::CleanArguments;
+use crate::exit::{Exit, ExitContext};
 use crate::output::{print, talk};
 use crate::resolve;
 
@@ -29,7 +30,7 @@ pub(crate) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
     }
     if arguments.cache {
         let store = resolve::store()?;
-        let freed = store.clear().context("the cache cannot be emptied")?;
+        let freed = store.clear().context("the cache cannot be emptied").exit_with(Exit::Unfit)?;
         print(&format!("removed {} MiB of cache\n", ByteSize(freed).whole_mebibytes()))?;
     } else if removed.is_empty() {
         print("nothing to remove\n")?;

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod environments;
 pub(crate) mod exec;
+pub(crate) mod image;
 pub(crate) mod kernel;
 pub(crate) mod plan;
 pub(crate) mod report;

@@ -10,6 +10,7 @@ mod agent;
 mod exec;
 mod host;
 mod hostile;
+mod image;
 mod model;
 mod output;
 mod plan;

@@ -1,6 +1,7 @@
 //! Who we are to a registry: nobody, or whom Docker's configuration says
 //! (distribution specification, token authentication).
 
+use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -153,6 +154,9 @@ fn token(
 /// What Docker's configuration file, or the helper that it names, knows. The
 /// wait for a helper is bounded; one that hangs is left behind.
 fn credential(name: &ImageName) -> Result<Option<DockerCredential>, ImageError> {
+    if !config_file().is_some_and(|path| path.exists()) {
+        return Ok(None);
+    }
     let (send, receive) = channel();
     let key = name.credential_key().to_owned();
     std::thread::spawn(move || {
@@ -165,10 +169,7 @@ fn credential(name: &ImageName) -> Result<Option<DockerCredential>, ImageError> 
     };
     match receive.recv_timeout(HELPER) {
         Ok(Ok(found)) => Ok(Some(found)),
-        Ok(Err(
-            CredentialRetrievalError::NoCredentialConfigured
-            | CredentialRetrievalError::ConfigNotFound,
-        )) => Ok(None),
+        Ok(Err(CredentialRetrievalError::NoCredentialConfigured)) => Ok(None),
         // What helpers say when they know nothing of a registry.
         Ok(Err(CredentialRetrievalError::HelperFailure { stdout, .. }))
             if stdout.contains("credentials not found") =>
@@ -178,6 +179,13 @@ fn credential(name: &ImageName) -> Result<Option<DockerCredential>, ImageError> 
         Ok(Err(error)) => Err(failed(shown(&error.to_string())).into()),
         Err(_) => Err(failed("its credential helper does not answer".into()).into()),
     }
+}
+
+/// Docker's configuration file, as its command line finds it.
+fn config_file() -> Option<PathBuf> {
+    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
+    Some(folder.or_else(home)?.join("config.json"))
 }
 
 /// Base 64 with padding (RFC 4648, section 4).

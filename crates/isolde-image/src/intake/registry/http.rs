@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 
@@ -20,10 +21,16 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// (`HTTPS_PROXY`, `NO_PROXY`). A registry's credentials do not follow
 /// redirects: layers are usually elsewhere.
 pub(super) fn agent(encrypted: bool) -> Agent {
-    let config = Agent::config_builder()
+    let mut config = Agent::config_builder();
+    if !encrypted {
+        // This very host is not asked by way of another.
+        config = config.proxy(None);
+    }
+    let config = config
         .https_only(encrypted)
         .http_status_as_error(false)
         .max_redirects(5)
+        .redirect_auth_headers(RedirectAuthHeaders::Never)
         .user_agent(concat!("isolde/", env!("CARGO_PKG_VERSION")))
         .timeout_resolve(Some(CONNECT))
         .timeout_connect(Some(CONNECT))
@@ -57,10 +64,18 @@ pub(super) fn why(error: &ureq::Error) -> String {
         ureq::Error::RequireHttpsOnly(_) => {
             "it wants to go on without encryption, which is only taken from this very host".into()
         }
+        ureq::Error::Io(error) if is_certificate(&error.to_string()) => {
+            format!("{error}; SSL_CERT_FILE=FILE names the authority that it is signed by")
+        }
         ureq::Error::Io(error) => error.to_string(),
         ureq::Error::Other(error) => error.to_string(),
         other => other.to_string(),
     }
+}
+
+/// Whether a server does speak TLS, and only its certificate is not trusted.
+pub(super) fn is_certificate(why: &str) -> bool {
+    why.contains("certificate")
 }
 
 /// Whether the same request may succeed a little later.

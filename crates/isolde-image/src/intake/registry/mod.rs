@@ -89,7 +89,9 @@ impl<'a> Registry<'a> {
     fn open(intake: &'a Intake<'a>, name: &'a ImageName) -> Result<Self, ImageError> {
         let (host, encrypted) = (name.host(), !name.is_loopback());
         let agent = http::agent(encrypted);
-        let speaks = encrypted || agent.get(format!("https://{host}/v2/")).call().is_ok();
+        let probe = || agent.get(format!("https://{host}/v2/")).call();
+        let speaks = encrypted
+            || probe().map_or_else(|error| http::is_certificate(&error.to_string()), |_| true);
         intake.go_on()?;
         let scheme = if speaks { "https" } else { "http" };
         let (base, authorization) = (format!("{scheme}://{host}"), Mutex::new(None));
@@ -168,6 +170,10 @@ impl<'a> Registry<'a> {
             // Docker Hub says so of what does not exist.
             401 | 403 => {
                 return Err(auth::denied(&self.place(), "it refuses us", self.name).into());
+            }
+            429 => {
+                let why = "it has had too many requests from here";
+                return Err(auth::denied(&self.place(), why, self.name).into());
             }
             other => return Err(self.lost(format!("it answers {other}")).into()),
         }

@@ -57,10 +57,11 @@ fn look_up(host: &str, limit: Duration) -> Result<Vec<IpAddr>, ureq::Error> {
         .map_err(ureq::Error::Io)?;
     runtime.block_on(async {
         let resolver = TokioResolver::builder_tokio()
-            .map_err(|error| other(format!("/etc/resolv.conf cannot be used: {error}")))?
-            .build();
+            .and_then(|builder| builder.build())
+            .map_err(|error| other(format!("/etc/resolv.conf cannot be used: {error}")))?;
         match tokio::time::timeout(limit, resolver.lookup_ip(host)).await {
             Ok(Ok(found)) => Ok(found.iter().collect()),
+            Ok(Err(error)) if error.is_no_records_found() => Err(ureq::Error::HostNotFound),
             Ok(Err(error)) => Err(other(error.to_string())),
             Err(_) => Err(other("the name server does not answer".into())),
         }
