@@ -152,6 +152,8 @@ impl Walk {
         self.each(bytes, |walk, field| {
             match (field.number, field.value) {
                 (8, _) => tensor = field.text()?,
+                // A number that is too long would keep the engine's parser forever.
+                (5 | 7, Value::Bytes(packed)) => Message::check_packed(packed)?,
                 (14, Value::Varint(place)) => external = place == 1,
                 (13, _) => match walk.entry(field.bytes()?)? {
                     ("location", value) => location = value,
