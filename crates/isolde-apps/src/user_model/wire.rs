@@ -21,6 +21,9 @@ pub enum WireError {
     /// A field of another type than its schema says.
     #[error("field {0} has another type than it should have")]
     FieldType(u32),
+    /// Packed numbers of a fixed size, and some bytes.
+    #[error("field {0} holds no whole number of values")]
+    Packed(u32),
     /// A text that is no UTF-8.
     #[error("field {0} is no text")]
     Text(u32),
