@@ -182,24 +182,43 @@ proptest! {
     }
 }
 
+/// A field with a content.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut length = content.len();
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend_from_slice(content);
+    bytes
+}
+
 /// Deeper than the engine's own parser could go without running out of stack.
 #[test]
 fn graphs_within_graphs_end_somewhere() {
-    let field = |number: u8, content: &[u8]| {
-        let mut bytes = vec![number << 3 | 2];
-        let mut length = content.len();
-        while length >= 0x80 {
-            bytes.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        bytes.push(length as u8);
-        bytes.extend_from_slice(content);
-        bytes
-    };
     let mut graph = Vec::new();
     for _ in 0..1000 {
         graph = field(1, &field(5, &field(6, &graph)));
     }
     let said = outline(&field(7, &graph)).unwrap_err().to_string();
     assert!(said.contains("nested"), "{said}");
+}
+
+/// Found by a fuzzer: on a number of more than ten bytes among a tensor's
+/// packed ones the engine's own parser never returns, and a rest of packed
+/// floats it takes for fields.
+#[test]
+fn packed_numbers_that_mislead_the_engines_parser_are_refused() {
+    for packed in [4, 10] {
+        let tensor = field(packed, &[0; 9]);
+        let said = outline(&field(7, &field(5, &tensor))).unwrap_err().to_string();
+        assert!(said.contains("no whole number of values"), "{said}");
+    }
+    for packed in [5, 7] {
+        let tensor = field(packed, &[0xff; 16]);
+        let said = outline(&field(7, &field(5, &tensor))).unwrap_err().to_string();
+        assert!(said.contains("64 bits"), "{said}");
+    }
 }

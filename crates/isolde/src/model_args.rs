@@ -6,41 +6,43 @@ use clap::Args;
 use isolde_apps::user_model::{Hints, Normalisation, number, per_channel};
 use isolde_model::{Colour, Layout, PictureSize, Resize};
 
+/// On each argument: a heading for all would stay for the arguments after them.
+const HEADING: &str = "A model of your own (what its metadata says need not be said here)";
+
 #[derive(Debug, Args)]
-#[command(next_help_heading = "A model of your own (what its metadata says need not be said here)")]
 pub(crate) struct ModelArguments {
     /// An ONNX model to run, with pictures as its input
-    #[arg(long, value_name = "FILE", requires = "input",
+    #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "input",
           conflicts_with_all = ["applications", "plan", "image", "command", "bring", "ready", "name"])]
     pub(crate) model: Option<PathBuf>,
     /// The folder with its pictures: JPEG and PNG files, nothing else
-    #[arg(long, value_name = "DIR", requires = "model")]
+    #[arg(long, help_heading = HEADING, value_name = "DIR", requires = "model")]
     pub(crate) input: Option<PathBuf>,
     /// Width and height of its input in pixels, where the model leaves them open
-    #[arg(long, value_name = "WxH", requires = "model")]
+    #[arg(long, help_heading = HEADING, value_name = "WxH", requires = "model")]
     pub(crate) size: Option<PictureSize>,
     /// Order of its input's axes: nchw or nhwc [default: told by the axis that has 1 or 3]
-    #[arg(long, value_name = "ORDER", requires = "model")]
+    #[arg(long, help_heading = HEADING, value_name = "ORDER", requires = "model")]
     pub(crate) layout: Option<Layout>,
     /// What its channels are: rgb, bgr or grey [default: rgb for 3, grey for 1]
-    #[arg(long, value_name = "CHANNELS", requires = "model")]
+    #[arg(long, help_heading = HEADING, value_name = "CHANNELS", requires = "model")]
     pub(crate) colour: Option<Colour>,
     /// How pictures get its size: stretch, letterbox or crop [default: stretch]
-    #[arg(long, value_name = "HOW", requires = "model")]
+    #[arg(long, help_heading = HEADING, value_name = "HOW", requires = "model")]
     pub(crate) resize: Option<Resize>,
     /// What pixels become: unit (0 to 1), signed (-1 to 1), imagenet or raw (0 to 255)
-    #[arg(long, value_name = "RANGE", requires = "model",
+    #[arg(long, help_heading = HEADING, value_name = "RANGE", requires = "model",
           conflicts_with_all = ["scale", "mean", "std"])]
     pub(crate) normalise: Option<Normalisation>,
     /// Factor of pixels of 0 to 255, such as 1/255 [default: 1]
-    #[arg(long, value_name = "X", requires = "model", value_parser = number)]
+    #[arg(long, help_heading = HEADING, value_name = "X", requires = "model", value_parser = number)]
     pub(crate) scale: Option<f32>,
     /// Subtracted after scaling: red, green, blue, or one number for all [default: 0]
-    #[arg(long, value_name = "R,G,B", requires = "model", value_parser = per_channel,
+    #[arg(long, help_heading = HEADING, value_name = "R,G,B", requires = "model", value_parser = per_channel,
           allow_hyphen_values = true)]
     pub(crate) mean: Option<[f32; 3]>,
     /// Divided by at last: red, green, blue, or one number for all [default: 1]
-    #[arg(long, value_name = "R,G,B", requires = "model", value_parser = per_channel)]
+    #[arg(long, help_heading = HEADING, value_name = "R,G,B", requires = "model", value_parser = per_channel)]
     pub(crate) std: Option<[f32; 3]>,
 }
 

@@ -158,7 +158,7 @@ impl UserModel {
     /// Puts it and its inputs into the root file system.
     ///
     /// # Errors
-    /// What cannot be read.
+    /// What cannot be read, or was changed since it was found.
     pub(crate) fn bring(&self, provisions: &mut Provisions) -> anyhow::Result<()> {
         let place = Path::new("/").join(MODEL_IN_SANDBOX);
         let mut bring = |from: &Path, to: &Path| {
@@ -174,7 +174,8 @@ impl UserModel {
         for (input, path) in (0..).zip(&self.pictures) {
             bring(path, &Path::new("/").join(input_in_sandbox(input)))?;
         }
-        Ok(())
+        // What was brought is what the plan says only if nothing changed meanwhile.
+        again(&self.name, &self.source).map(drop)
     }
 }
 

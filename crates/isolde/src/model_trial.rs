@@ -52,7 +52,7 @@ const LONGEST_ANSWER: u64 = 16 << 10;
 /// Wrong usage: why it does not work. Or that the user asked to stop.
 pub(crate) fn try_out(trial: &Trial, interrupt: &Interrupt) -> anyhow::Result<u64> {
     let mut command = Command::new("/proc/self/exe");
-    command.arg(ROLE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.arg(ROLE).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().context("this program cannot start itself")?;
     let mut guard = Guard(child);
     if let Some(mut stdin) = guard.0.stdin.take() {
@@ -73,15 +73,24 @@ pub(crate) fn try_out(trial: &Trial, interrupt: &Interrupt) -> anyhow::Result<u6
             None => std::thread::sleep(Duration::from_millis(5)),
         }
     };
-    let mut answer = Vec::new();
-    if let Some(stdout) = guard.0.stdout.take() {
-        stdout.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
-    }
+    let answer = said(guard.0.stdout.take())?;
     match serde_json::from_slice(&answer) {
         Ok(Answer::Works { peak_bytes }) => Ok(peak_bytes),
         Ok(Answer::Fails { reason }) => Err(refused(trial, &reason)),
-        Err(_) => Err(refused(trial, &died(status))),
+        Err(_) => {
+            let last_words = said(guard.0.stderr.take())?;
+            Err(refused(trial, &died(status, &String::from_utf8_lossy(&last_words))))
+        }
     }
+}
+
+/// What a trial that has ended said, which its pipe holds.
+fn said(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(LONGEST_ANSWER).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 fn refused(trial: &Trial, reason: &str) -> anyhow::Error {
@@ -94,11 +103,18 @@ fn refused(trial: &Trial, reason: &str) -> anyhow::Error {
     tagged(Exit::Usage, text)
 }
 
-fn died(status: ExitStatus) -> String {
-    match status.signal().and_then(Signal::from_named_raw) {
-        // What a failed allocation ends with, and what the kernel does then.
-        Some(Signal::ABORT | Signal::KILL) => "it needs more memory than this host has free".into(),
-        Some(signal) => format!("the engine crashed on it (signal {})", signal.as_raw()),
+/// Why the trial died. `last_words` are those of Rust's run-time.
+fn died(status: ExitStatus, last_words: &str) -> String {
+    let signal = status.signal();
+    if last_words.contains("overflowed its stack") {
+        return "the engine ran out of stack on it".into();
+    }
+    let refused_memory = last_words.contains("memory allocation of");
+    if refused_memory || signal == Some(Signal::KILL.as_raw()) {
+        return "it needs more memory than this host has free".into();
+    }
+    match signal {
+        Some(signal) => format!("the engine crashed on it (signal {signal})"),
         None => format!("the engine ended without an answer ({status})"),
     }
 }

@@ -152,6 +152,15 @@ impl Walk {
         self.each(bytes, |walk, field| {
             match (field.number, field.value) {
                 (8, _) => tensor = field.text()?,
+                // A number that is too long would keep the engine's parser forever.
+                (5 | 7, Value::Bytes(packed)) => Message::check_packed(packed)?,
+                // It leaves a rest of packed floats unread, to be taken for fields.
+                (4, Value::Bytes(packed)) if !packed.len().is_multiple_of(4) => {
+                    return Err(WireError::Packed(4).into());
+                }
+                (10, Value::Bytes(packed)) if !packed.len().is_multiple_of(8) => {
+                    return Err(WireError::Packed(10).into());
+                }
                 (14, Value::Varint(place)) => external = place == 1,
                 (13, _) => match walk.entry(field.bytes()?)? {
                     ("location", value) => location = value,

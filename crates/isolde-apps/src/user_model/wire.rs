@@ -21,6 +21,9 @@ pub enum WireError {
     /// A field of another type than its schema says.
     #[error("field {0} has another type than it should have")]
     FieldType(u32),
+    /// Packed numbers of a fixed size, and some bytes.
+    #[error("field {0} holds no whole number of values")]
+    Packed(u32),
     /// A text that is no UTF-8.
     #[error("field {0} is no text")]
     Text(u32),
@@ -98,6 +101,15 @@ impl<'a> Message<'a> {
         Ok(Some(Field { number, value }))
     }
 
+    /// Checks that `packed` holds whole numbers and nothing else.
+    pub(super) fn check_packed(packed: &'a [u8]) -> Result<(), WireError> {
+        let mut rest = Self(packed);
+        while !rest.0.is_empty() {
+            rest.varint()?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, length: usize) -> Result<&'a [u8], WireError> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(WireError::Short)?;
         self.0 = rest;
@@ -153,6 +165,9 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(Message::new(bytes).next_field().unwrap_err(), expected, "{bytes:x?}");
         }
+        assert_eq!(Message::check_packed(b"\x96\x01\x05"), Ok(()));
+        assert_eq!(Message::check_packed(b"\x05\x96"), Err(WireError::Short));
+        assert_eq!(Message::check_packed(&[0xff; 12]), Err(WireError::Number));
         let field = Message::new(b"\x12\x01\xff").next_field().unwrap().unwrap();
         assert_eq!(field.text(), Err(WireError::Text(2)));
         assert_eq!(field.integer(), Err(WireError::FieldType(2)));

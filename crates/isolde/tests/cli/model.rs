@@ -102,12 +102,13 @@ fn what_cannot_run_is_told_before_any_sandbox_is_made() {
         return;
     }
     let input = pictures();
-    let cases: [(&str, &[&str], &[&str]); 9] = [
+    let cases: [(&str, &[&str], &[&str]); 10] = [
         ("conv.onnx", &[], &["`images`", "--normalise", "no metadata"]),
         ("dynamic_size.onnx", &["--normalise", "unit"], &["--size WxH"]),
         ("two_inputs.onnx", &["--normalise", "unit"], &["`images`", "`others`"]),
         ("unsupported.onnx", &["--normalise", "unit"], &["Frobnicate"]),
         ("nan.onnx", &["--normalise", "unit"], &["NaN"]),
+        ("memory_bomb.onnx", &["--normalise", "unit"], &["more memory than this host has"]),
         ("truncated.onnx", &[], &["cut short"]),
         ("external_missing.onnx", &[], &["absent.onnx.data"]),
         ("external_escaping.onnx", &[], &["../secret.data"]),
