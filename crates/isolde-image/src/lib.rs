@@ -16,6 +16,7 @@ mod tree;
 
 pub use error::ImageError;
 pub use image::{Image, ImageConfig};
+pub use kernel::fuzzing as kernel_fuzzing;
 pub use kernel::{
     FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, KernelSource, Machine, Watch,
     add_kernel, build_kernel, choose_kernel, fetch_package_kernel, find_kernels,

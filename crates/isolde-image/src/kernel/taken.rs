@@ -93,10 +93,10 @@ fn is_image(file: &str) -> bool {
         || (file.starts_with("kernel") && file.ends_with(".img"))
 }
 
-/// Modules, the lists of them, and the image that some distributions put there.
+/// Modules, the list of those built in, and the image that some distributions put
+/// there. Not `modules.dep`: most of what it lists does not stay.
 fn is_of_modules(file: &str) -> bool {
-    super::modules::module_name(file).is_some()
-        || matches!(file, "vmlinuz" | "modules.builtin" | "modules.dep")
+    super::modules::module_name(file).is_some() || matches!(file, "vmlinuz" | "modules.builtin")
 }
 
 /// A stranger's name, fit for a terminal.
