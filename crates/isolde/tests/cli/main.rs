@@ -8,6 +8,7 @@
 
 mod exec;
 mod host;
+mod kernel;
 mod output;
 mod plan;
 mod rig;
