@@ -54,6 +54,14 @@ fn a_kernel_that_is_not_there_is_told_with_those_that_are() {
 }
 
 #[test]
+fn a_kernel_for_environments_that_boot_none_is_wrong_usage() {
+    let line = ["exec", "--on", "process", "--kernel", "6.1", "--", BUSYBOX, "true"];
+    finish(&mut isolde(&line)).expect(2, &["run on the host's kernel"]);
+    finish(&mut isolde(&["plan", "--on", "process", "--kernel", "6.1"]))
+        .expect(2, &["run on the host's kernel"]);
+}
+
+#[test]
 fn a_build_that_is_stopped_leaves_nothing() {
     let libelf = "/usr/include/libelf.h";
     if !has("tar") || !needs(Path::new(libelf).exists(), libelf) {
