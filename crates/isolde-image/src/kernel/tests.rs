@@ -327,6 +327,24 @@ fn a_bad_package_leaves_nothing_in_the_cache_and_nothing_outside() {
 }
 
 #[test]
+fn a_bomb_in_a_package_is_refused_and_removed() {
+    // 256 MiB of zeros and one more, in a few hundred kB.
+    let mut header = tar::Header::new_gnu();
+    header.set_path("lib/modules/1/kernel/bomb.ko").unwrap();
+    header.set_size(unpack::LIMIT as u64 + 1);
+    header.set_cksum();
+    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+    packer.write_all(header.as_bytes()).unwrap();
+    for _ in 0..unpack::LIMIT / (1 << 20) + 1 {
+        packer.write_all(&[0; 1 << 20]).unwrap();
+    }
+    let bench = Bench::new();
+    let error = bench.add(&[&deb(&[("data.tar.gz", &packer.finish().unwrap())])]).unwrap_err();
+    assert!(error.contains("bomb.ko is larger than in any kernel"), "{error}");
+    assert_eq!(bench.kept(), 0);
+}
+
+#[test]
 fn a_link_in_a_package_is_not_followed() {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
