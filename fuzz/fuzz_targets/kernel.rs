@@ -1,12 +1,10 @@
-//! Kernel images: headers, unpacking, release.
+//! Kernel images and the packages that they come in.
 #![no_main]
 
-use isolde_image::KernelImage;
+use isolde_image::kernel_fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(image) = KernelImage::parse(bytes) {
-        let _ = image.release();
-        let _ = image.unpacked();
-    }
+    kernel_fuzzing::kernel(bytes);
+    kernel_fuzzing::package(bytes);
 });

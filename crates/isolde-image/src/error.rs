@@ -95,7 +95,7 @@ pub enum ImageError {
         source: KernelError,
     },
     /// A kernel's release is not among those that are there.
-    #[error("no kernel {release} that can boot this: {found}; see `isolde kernel list`")]
+    #[error("no kernel {release} that can boot this: {found}")]
     NoSuchKernel {
         /// What was asked for.
         release: String,

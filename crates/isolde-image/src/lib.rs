@@ -26,6 +26,7 @@ pub use image::{Image, ImageConfig};
 pub use intake::{
     ImageName, ImageOrigin, Intake, IntakeError, Limits, Platform, Progress, add_image, bring_image,
 };
+pub use kernel::fuzzing as kernel_fuzzing;
 pub use kernel::{
     FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, KernelSource, Machine, Watch,
     add_kernel, build_kernel, choose_kernel, fetch_package_kernel, find_kernels,

@@ -100,7 +100,10 @@ impl Provisions {
             Ok(_) => readiness,
             Err(error) => Readiness::Missing(Missing {
                 what: error.to_string(),
-                hint: "isolde doctor --install".into(),
+                hint: match error {
+                    ImageError::NoSuchKernel { .. } => "see `isolde kernel list`".into(),
+                    _ => "isolde doctor --install".into(),
+                },
                 packages: Vec::new(),
             }),
         }

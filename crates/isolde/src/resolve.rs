@@ -98,9 +98,21 @@ pub(crate) fn wanted_kernel(arguments: &PlanArguments, from_file: Option<&Plan>)
 }
 
 /// Has all ready environments that boot a kernel boot the same one.
-pub(crate) fn share_kernel(provisions: &mut Provisions, probed: &[Probed], release: Option<&str>) {
+///
+/// # Errors
+/// That a kernel is asked for, but none of the environments boots one: wrong usage.
+pub(crate) fn share_kernel(
+    provisions: &mut Provisions,
+    probed: &[Probed],
+    release: Option<&str>,
+) -> anyhow::Result<()> {
+    if release.is_some() && probed.iter().all(|probed| probed.backend.guest().is_none()) {
+        let text = "these environments run on the host's kernel: leave out --kernel";
+        return Err(tagged(Exit::Usage, text));
+    }
     let ready = probed.iter().filter(|probed| probed.report.readiness.is_ready());
     provisions.choose_kernel_for(ready.map(|probed| &*probed.backend), release);
+    Ok(())
 }
 
 fn unknown(name: &EnvironmentName) -> anyhow::Error {

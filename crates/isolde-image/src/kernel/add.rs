@@ -32,7 +32,11 @@ pub fn add_kernel(store: &Store, files: &[PathBuf]) -> Result<Vec<HostKernel>, I
     let name = hex(&Sha256::digest(inputs));
     let place = store.keep(Store::KERNELS, &name, |folder| {
         take(files, folder)?;
-        accept(files, folder, store)
+        accept(files, folder, store)?;
+        keep_drivers(folder, store)?;
+        // One by one, the files would take minutes on an SD card.
+        let sync = || rustix::fs::syncfs(File::open(folder)?).map_err(std::io::Error::from);
+        sync().map_err(|error| ImageError::file("write", folder, error))
     })?;
     kernels_in(&place, store)
 }
@@ -76,11 +80,25 @@ pub(super) fn take(files: &[PathBuf], folder: &Path) -> Result<(), ImageError> {
     let names = files.iter().filter_map(|path| path.file_name());
     let names: Vec<_> = names.map(|name| printable(&name.to_string_lossy())).collect();
     let origin = folder.join(find::ORIGIN);
-    fs::write(&origin, names.join(", "))
-        .map_err(|error| ImageError::file("write", &origin, error))?;
-    // One by one, the modules would take minutes on an SD card.
-    let sync = || rustix::fs::syncfs(File::open(folder)?).map_err(std::io::Error::from);
-    sync().map_err(|error| ImageError::file("write", folder, error))
+    fs::write(&origin, names.join(", ")).map_err(|error| ImageError::file("write", &origin, error))
+}
+
+/// Removes the modules that no machine of a guest needs: guests load none but what
+/// their initramfs brings, and a distribution's others have hundreds of MB.
+fn keep_drivers(folder: &Path, store: &Store) -> Result<(), ImageError> {
+    for kernel in kernels_in(folder, store)? {
+        let modules = super::Modules::of(&kernel)?;
+        let mut needed = Vec::new();
+        for needs in machines() {
+            // One that lacks a driver for a machine may do for another.
+            let order = modules.load_order(&drivers::to_load(&needs, &modules));
+            needed.extend(order.unwrap_or_default());
+        }
+        for file in modules.files().filter(|file| !needed.contains(file)) {
+            fs::remove_file(&file).map_err(|error| ImageError::file("remove", &file, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// An image alone, under the name that fits its release.
@@ -96,7 +114,11 @@ fn take_image(path: &Path, taken: &mut Taken<'_>) -> Result<Result<(), String>, 
 /// Refuses what no virtual machine of this host can boot.
 fn accept(files: &[PathBuf], folder: &Path, store: &Store) -> Result<(), ImageError> {
     let first = files.first().map_or(Path::new(""), PathBuf::as_path);
-    let kernels = kernels_in(folder, store)?;
+    // What is half made is nobody's business.
+    let kernels = kernels_in(folder, store).map_err(|error| match error {
+        ImageError::Kernel { source, .. } => ImageError::Kernel { path: first.to_owned(), source },
+        other => other,
+    })?;
     if kernels.is_empty() {
         return Err(refuse(
             first,

@@ -23,7 +23,7 @@ fn choose(
     needs: &[GuestNeeds],
     release: Option<&str>,
 ) -> Result<HostKernel, ImageError> {
-    let mut refused = Vec::new();
+    let (mut refused, mut others) = (Vec::new(), Vec::new());
     for FoundKernel { image, kernel, .. } in found {
         match kernel {
             Ok(kernel) => {
@@ -33,15 +33,18 @@ fn choose(
                 if lacks.is_empty() && wanted {
                     return Ok(kernel);
                 }
-                // Not what is wrong with those that nobody asked for.
-                if wanted {
-                    refused.push(explain(&kernel, lacks));
+                match wanted {
+                    true => refused.push(explain(&kernel, lacks)),
+                    false => others.push(kernel.release),
                 }
             }
             Err(error) => refused.push(words(&image, &error)),
         }
     }
-    let found = if refused.is_empty() {
+    others.dedup();
+    let found = if refused.is_empty() && !others.is_empty() {
+        format!("there are {}", others.join(", "))
+    } else if refused.is_empty() {
         format!("neither /boot nor the cache has any for {}", Machine::HOST.name())
     } else {
         refused.join("; ")

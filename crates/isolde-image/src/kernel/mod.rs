@@ -15,11 +15,14 @@ mod facts;
 mod fetch;
 mod field;
 mod find;
+pub mod fuzzing;
 mod image;
 pub(crate) mod initramfs;
 mod modules;
 mod rpm;
 mod taken;
+#[cfg(test)]
+mod tests;
 mod unpack;
 
 use std::fs::{self, File};

@@ -77,6 +77,11 @@ impl Modules {
         wanted.iter().copied().filter(|name| !is_there(name)).collect()
     }
 
+    /// Every module file.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.files.values().map(|(file, _)| self.folder.join(file))
+    }
+
     /// Files of `wanted` and of what they depend on, dependencies first, each
     /// once; nothing for what is built in.
     pub(crate) fn load_order(&self, wanted: &[&str]) -> Result<Vec<PathBuf>, ImageError> {

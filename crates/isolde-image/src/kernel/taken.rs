@@ -5,10 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
+use super::unpack::LIMIT;
+
 /// A distribution's largest kernel has 7 000 modules.
 const MOST_FILES: u32 = 50_000;
 /// Of all files: Ubuntu's modules with debugging information have 1 GB.
-const MOST_BYTES: u64 = 4 << 30;
+const MOST_BYTES: u64 = 2 << 30;
 /// A package is read to its end, whatever is in it.
 pub(super) const MOST_READ: u64 = 8 << 30;
 
@@ -48,10 +50,10 @@ impl<'a> Taken<'a> {
         // Nothing but plain files and folders was made here, so no link leads away;
         // a second file of one name is refused.
         let mut file = File::create_new(&path).map_err(at_file)?;
-        let left = MOST_BYTES - self.bytes;
-        self.bytes += io::copy(&mut content.take(left), &mut file).map_err(at_file)?;
-        if self.bytes >= MOST_BYTES {
-            return Err(format!("its kernel has more than {} GiB", MOST_BYTES >> 30));
+        let bytes = io::copy(&mut content.take(LIMIT as u64 + 1), &mut file).map_err(at_file)?;
+        self.bytes += bytes;
+        if bytes > LIMIT as u64 || self.bytes > MOST_BYTES {
+            return Err(format!("{} is larger than in any kernel", place.display()));
         }
         file.flush().map_err(at_file)
     }
@@ -93,10 +95,10 @@ fn is_image(file: &str) -> bool {
         || (file.starts_with("kernel") && file.ends_with(".img"))
 }
 
-/// Modules, the lists of them, and the image that some distributions put there.
+/// Modules, the list of those built in, and the image that some distributions put
+/// there. Not `modules.dep`: most of what it lists does not stay.
 fn is_of_modules(file: &str) -> bool {
-    super::modules::module_name(file).is_some()
-        || matches!(file, "vmlinuz" | "modules.builtin" | "modules.dep")
+    super::modules::module_name(file).is_some() || matches!(file, "vmlinuz" | "modules.builtin")
 }
 
 /// A stranger's name, fit for a terminal.

@@ -8,7 +8,10 @@ const LONGEST_PATH: usize = 4096;
 
 /// A path below an image's root, as its names; empty for the root itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct InnerPath(pub(crate) Vec<Box<[u8]>>);
+pub(crate) struct InnerPath(pub(crate) Vec<Name>);
+
+/// The name of one file.
+pub(crate) type Name = Box<[u8]>;
 
 impl InnerPath {
     /// Reads a name of an archive. `what` begins the reason should it be refused.
@@ -20,7 +23,7 @@ impl InnerPath {
         if name.first() == Some(&b'/') && name != b"/" {
             return refuse("is absolute: the layer was made by a broken or hostile tool");
         }
-        let mut parts: Vec<Box<[u8]>> = Vec::new();
+        let mut parts: Vec<Name> = Vec::new();
         for part in name.split(|byte| *byte == b'/') {
             match part {
                 b"" | b"." => {}
@@ -36,7 +39,7 @@ impl InnerPath {
     }
 
     /// The last name and those before it; `None` for the root.
-    pub(crate) fn split_last(&self) -> Option<(&[u8], &[Box<[u8]>])> {
+    pub(crate) fn split_last(&self) -> Option<(&[u8], &[Name])> {
         self.0.split_last().map(|(last, parents)| (&**last, parents))
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     let kernel = arguments.kernel.as_deref();
     provisions.choose_kernel_for([], kernel);
     let probed = resolve::probe(&arguments.environments, &provisions)?;
-    resolve::share_kernel(&mut provisions, &probed, kernel);
+    resolve::share_kernel(&mut provisions, &probed, kernel)?;
     let resources = Resources { cpus: arguments.cpus, memory: arguments.memory, threads: 1 };
     check(arguments, &resources)?;
     let (mut provisions, job) = outfit(arguments, provisions)?;

@@ -137,7 +137,8 @@ fn build(arguments: &KernelBuildArguments) -> anyhow::Result<ExitCode> {
     let mut progress = |line: &str| {
         let due = told.is_none_or(|at| at.elapsed() >= PAUSE);
         let warning = line.starts_with("warning: ");
-        if !arguments.quiet && (due || warning) {
+        let of_tools = line.starts_with("make") || line.starts_with('#') || line.is_empty();
+        if !arguments.quiet && (warning || due && !of_tools) {
             talk(&format!("{:>4} s  {line}", began.elapsed().as_secs()));
             told = Some(Instant::now());
         }

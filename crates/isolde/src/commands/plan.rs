@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> 
     provisions.choose_kernel_for([], kernel.as_deref());
     let wanted = resolve::wanted(arguments, from_file.as_ref());
     let probed = resolve::probe(&wanted, &provisions)?;
+    resolve::share_kernel(&mut provisions, &probed, kernel.as_deref())?;
     let brought = brought::asked_for(arguments, from_file.as_ref())?;
     let plan = resolve::plan(arguments, from_file, brought.as_ref(), &probed, &host::facts())?;
     brought::try_out(brought.as_ref(), &plan, &Interrupt::new()?)?;

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     let kernel = resolve::wanted_kernel(&arguments.plan, from_file.as_ref());
     provisions.choose_kernel_for([], kernel.as_deref());
     let mut probed = resolve::probe(&wanted, &provisions)?;
-    resolve::share_kernel(&mut provisions, &probed, kernel.as_deref());
+    resolve::share_kernel(&mut provisions, &probed, kernel.as_deref())?;
     let facts = host::facts();
     let plan = resolve::plan(&arguments.plan, from_file.clone(), brought, &probed, &facts)?;
     brought::try_out(brought, &plan, &interrupt)?;

@@ -11,6 +11,7 @@ mod exec;
 mod host;
 mod hostile;
 mod image;
+mod kernel;
 mod model;
 mod output;
 mod plan;
