@@ -14,7 +14,7 @@ use tar::{Builder, EntryType, Header};
 
 use super::digest::Digest;
 use super::{Intake, IntakeError, Platform, Progress, Taken, space};
-use crate::{ImageConfig, ImageError, Store};
+use crate::{ImageConfig, ImageError, Store, layer};
 
 /// Longest list of attributes' names, and longest value (limits.h of Linux:
 /// XATTR_LIST_MAX, XATTR_SIZE_MAX).
@@ -32,19 +32,20 @@ pub(super) fn take(intake: &Intake<'_>, root: &Path) -> Result<Taken, ImageError
     }
     intake.report(Progress::Layer { number: 1, count: 1, bytes: None });
     let half = intake.store.half_made(Store::LAYERS);
-    let layer = write_layer(intake, root, &metadata, half.path())?;
+    let written = write_layer(intake, root, &metadata, half.path())?;
+    layer::check(half.path(), written.hex())?;
     // Under its name only now: the name is what it hashes to.
-    intake.store.keep(Store::LAYERS, layer.hex(), |path| {
+    intake.store.keep(Store::LAYERS, written.hex(), |path| {
         fs::rename(half.path(), path).map_err(|error| ImageError::file("make", path, error))
     })?;
     let platform = intake.wanted();
     Ok(Taken {
-        id: id(&layer, &platform).hex().to_owned(),
+        id: id(&written, &platform).hex().to_owned(),
         names: Vec::new(),
         manifest: None,
         platform,
         config: ImageConfig::default(),
-        layers: vec![layer.hex().to_owned()],
+        layers: vec![written.hex().to_owned()],
         origin: format!("dir:{}", root.display()),
     })
 }

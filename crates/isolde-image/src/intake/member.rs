@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tar::{EntryType, Header};
 
 use super::{IntakeError, from_io};
-use crate::ImageError;
+use crate::{ImageError, layer};
 
 const BLOCK: u64 = 512;
 
@@ -187,7 +187,7 @@ impl Extension {
 fn header(block: &[u8; BLOCK as usize], at: u64) -> Result<&Header, &'static str> {
     let header = Header::from_byte_slice(block);
     match header.cksum().ok() {
-        Some(sum) if sum == checksum(block) => Ok(header),
+        Some(sum) if sum == layer::checksum(block) => Ok(header),
         _ if at == 0 => Err("it is not a tar archive"),
         _ => Err("it is damaged: a header has a wrong checksum"),
     }
@@ -198,13 +198,6 @@ fn is_extension(kind: EntryType) -> bool {
         || kind.is_pax_global_extensions()
         || kind.is_gnu_longname()
         || kind.is_gnu_longlink()
-}
-
-/// The sum of a header's bytes with spaces for the sum itself (POSIX, pax,
-/// ustar interchange format).
-pub(super) fn checksum(block: &[u8; BLOCK as usize]) -> u32 {
-    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
-    sum(&block[..148]) + 8 * u32::from(b' ') + sum(&block[156..])
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -350,7 +343,7 @@ mod tests {
             let mut bytes = bytes;
             if sum && bytes.len() >= 512 {
                 let block: [u8; 512] = bytes[..512].try_into().unwrap();
-                let text = format!("{:06o}\0 ", checksum(&block));
+                let text = format!("{:06o}\0 ", layer::checksum(&block));
                 bytes[148..156].copy_from_slice(text.as_bytes());
             }
             let mut file = tempfile::tempfile().unwrap();

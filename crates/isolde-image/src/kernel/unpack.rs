@@ -54,11 +54,7 @@ pub(crate) fn unpack(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
         Packing::None if bytes.len() > limit => Err(too_much(limit)),
         Packing::None => Ok(bytes.to_vec()),
         Packing::Lz4Legacy => unpack_lz4_legacy(bytes, limit),
-        Packing::Zstd => {
-            let narrowed = narrow_window(bytes);
-            let stream = ruzstd::decoding::StreamingDecoder::new(&*narrowed);
-            bounded(stream.map_err(|error| error.to_string())?, limit)
-        }
+        Packing::Zstd => bounded(zstd_reader(bytes)?.single_frame(), limit),
         _ => bounded(reader(bytes)?, limit),
     }
 }
@@ -77,14 +73,19 @@ pub(crate) fn reader<'a>(mut stream: impl BufRead + 'a) -> Result<Box<dyn Read +
             Box::new(reader.map_err(|error| error.to_string())?)
         }
         Packing::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(stream)),
-        Packing::Zstd => {
-            let reader = ruzstd::decoding::StreamingDecoder::new(stream);
-            Box::new(reader.map_err(|error| error.to_string())?)
-        }
+        Packing::Zstd => Box::new(zstd_reader(stream)?),
         Packing::Lz4Legacy => return Err("it is packed with lz4's old frame".into()),
         Packing::Bzip2 => return Err("it is packed with bzip2, which is not supported".into()),
         Packing::Lzo => return Err("it is packed with lzo, which is not supported".into()),
     })
+}
+
+fn zstd_reader<'a, R: BufRead>(stream: R) -> Result<zstd::Decoder<'a, R>, String> {
+    /// The kernel's build packs with a window of 128 MiB (`zstd -22 --ultra`).
+    const LARGEST_WINDOW_LOG: u32 = 27;
+    let mut reader = zstd::Decoder::with_buffer(stream).map_err(|error| error.to_string())?;
+    reader.window_log_max(LARGEST_WINDOW_LOG).map_err(|error| error.to_string())?;
+    Ok(reader)
 }
 
 fn bounded(stream: impl Read, limit: usize) -> Result<Vec<u8>, String> {
@@ -124,26 +125,6 @@ fn unpack_lz4_legacy(bytes: &[u8], limit: usize) -> Result<Vec<u8>, String> {
         rest = &after[size..];
     }
     if unpacked.is_empty() { Err("it holds nothing".into()) } else { Ok(unpacked) }
-}
-
-/// The kernel's build packs with a window of 128 MiB (`zstd -22 --ultra`), the
-/// decoder keeps 100 MiB at most. No kernel is that long, so nothing in it refers
-/// further back than a window of 96 MiB; if something does, the decoder says so.
-fn narrow_window(bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    // RFC 8878, 3.1.1.1: the descriptor's bit 5 says that there is no window byte,
-    // which has an exponent above 10 in its upper five bits and eighths below.
-    const SINGLE_SEGMENT: u8 = 1 << 5;
-    const LARGEST: u8 = (26 - 10) << 3 | 4;
-    match (bytes.get(4), bytes.get(5)) {
-        (Some(descriptor), Some(window))
-            if descriptor & SINGLE_SEGMENT == 0 && *window > LARGEST && *window <= 17 << 3 =>
-        {
-            let mut narrowed = bytes.to_vec();
-            narrowed[5] = LARGEST;
-            narrowed.into()
-        }
-        _ => bytes.into(),
-    }
 }
 
 #[cfg(test)]

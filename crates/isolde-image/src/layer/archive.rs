@@ -100,7 +100,7 @@ impl<R: Read + Seek> Blocks<R> {
 
 /// Sum of all bytes, those of the sum itself as blanks (pax(1), "ustar
 /// Interchange Format").
-fn checksum(header: &[u8; BLOCK]) -> u32 {
+pub(crate) fn checksum(header: &[u8; BLOCK]) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
     sum(&header[..148]) + 8 * u32::from(b' ') + sum(&header[156..])
 }

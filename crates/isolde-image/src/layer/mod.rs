@@ -15,7 +15,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
 
-pub(crate) use archive::read_entries;
+pub(crate) use archive::{checksum, read_entries};
 pub(crate) use entry::{Attributes, Entry, EntryKind, Segment, Segments, Xattr};
 pub(crate) use path::{InnerPath, readable};
 

@@ -50,7 +50,7 @@ pub(crate) fn umoci_and_mke2fs(layout: &Path, folder: &Path) -> anyhow::Result<f
     settle();
     let began = Instant::now();
     let script = "umoci unpack --image \"$1:image\" bundle >/dev/null 2>&1; \
-                  mke2fs -q -t ext4 -O ^has_journal -d bundle/rootfs root.img 1500M 2>/dev/null";
+                  mke2fs -q -t ext4 -O ^has_journal -d bundle/rootfs root.img 1500M >/dev/null 2>&1";
     let status = Command::new("sh")
         .args(["-euc", script, "sh"])
         .arg(layout)

@@ -1,4 +1,4 @@
-//! `isolde clean`: what killed runs left on this host.
+//! `isolde clean`: what runs left on this host.
 
 use std::process::ExitCode;
 
@@ -14,17 +14,7 @@ use crate::resolve;
 /// Removes cgroups, folders, containers and images of runs that are dead.
 pub(crate) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
     let mut removed = sweep();
-    for backend in isolde_backends::all() {
-        match backend.sweep() {
-            Ok(swept) => {
-                removed.extend(swept.removed);
-                for Leak { what, detail } in swept.stayed {
-                    talk(&format!("warning: cannot remove the {what} {detail}"));
-                }
-            }
-            Err(error) => tracing::info!(environment = %backend.name(), %error, "nothing swept"),
-        }
-    }
+    removed.extend(sweep_engines());
     for Leak { what, detail } in &removed {
         print(&format!("removed {what} {detail}\n"))?;
     }
@@ -36,4 +26,22 @@ pub(crate) fn run(arguments: &CleanArguments) -> anyhow::Result<ExitCode> {
         print("nothing to remove\n")?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes what nobody uses any more from engines: containers and images, among
+/// them those kept for the next run.
+pub(super) fn sweep_engines() -> Vec<Leak> {
+    let mut removed = Vec::new();
+    for backend in isolde_backends::all() {
+        match backend.sweep() {
+            Ok(swept) => {
+                removed.extend(swept.removed);
+                for Leak { what, detail } in swept.stayed {
+                    talk(&format!("warning: cannot remove the {what} {detail}"));
+                }
+            }
+            Err(error) => tracing::info!(environment = %backend.name(), %error, "nothing swept"),
+        }
+    }
+    removed
 }

@@ -114,10 +114,6 @@ fn the_python_example() {
     if !ready(&["process"]) {
         return;
     }
-    // TO BE DELETED with placeholder_image.rs: without intake no folder is an image.
-    if !needs(run(&["image", "list"]).code == 0, "the command `image`") {
-        return;
-    }
     let Some(root) = python_root() else { return };
     let folder = folder();
     let image = format!("dir:{}", root.display());

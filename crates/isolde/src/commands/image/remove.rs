@@ -3,13 +3,14 @@
 use std::process::ExitCode;
 
 use isolde_image::{Freed, ImageError, IntakeError};
-use isolde_model::SCHEMA_VERSION;
+use isolde_model::{Leak, SCHEMA_VERSION};
 use serde::Serialize;
 
 use super::args::{PruneArguments, RemoveArguments};
 use super::table::size;
 use super::told;
 use crate::args::Format;
+use crate::commands::clean::sweep_engines;
 use crate::exit::{Exit, ExitContext};
 use crate::output::{print, print_json, talk};
 use crate::resolve;
@@ -51,6 +52,10 @@ pub(super) fn run(arguments: &RemoveArguments) -> anyhow::Result<ExitCode> {
 pub(super) fn prune(arguments: &PruneArguments) -> anyhow::Result<ExitCode> {
     let store = resolve::store()?;
     let freed = told(store.prune(arguments.all))?;
+    // Engines keep copies of images for the next run.
+    for Leak { what, detail } in sweep_engines() {
+        talk(&format!("removed {what} {detail}"));
+    }
     say(freed.images.clone(), &freed, arguments.output.format)?;
     Ok(ExitCode::SUCCESS)
 }
