@@ -30,9 +30,9 @@ pub enum ImageError {
         reason: &'static str,
     },
     /// A layer of an image that cannot be used.
-    #[error("layer {place}: {reason}")]
+    #[error("{place}: {reason}")]
     Layer {
-        /// Start of the layer's digest, and the entry that is wrong.
+        /// Which layer, and the entry that is wrong.
         place: String,
         /// What is wrong.
         reason: String,

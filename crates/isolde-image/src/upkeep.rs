@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -130,16 +131,20 @@ impl Store {
     }
 
     /// Notes which layers the forms of `tree` are made of, so that they can go
-    /// when the image goes.
+    /// when the image goes, and that they are used now.
     pub(crate) fn note_form(&self, tree: &RootTree) -> Result<(), ImageError> {
         if tree.layers().is_empty() {
             return Ok(());
         }
         let text = tree.layers().join("\n");
-        self.keep(Self::FORMS, &tree.digest(), |path| {
+        let note = self.keep(Self::FORMS, &tree.digest(), |path| {
             fs::write(path, &text).map_err(|error| ImageError::file("write", path, error))
-        })
-        .map(|_| ())
+        })?;
+        // The time of its last change is when it was last used: see `newest_trees`.
+        let touched = File::options().write(true).open(&note);
+        touched
+            .and_then(|file| file.set_modified(UNIX_EPOCH))
+            .map_err(|error| ImageError::file("write", note, error))
     }
 
     /// What is in the cache, and what of it was made of which image.
@@ -147,8 +152,9 @@ impl Store {
     pub fn usage(&self) -> Usage {
         let notes = self.form_notes();
         let mut forms = Vec::new();
-        for kind in FORMS {
-            for path in entries(&self.place(kind, "")) {
+        for folder in FORMS {
+            let kind = if folder == "trees" { "directory" } else { folder };
+            for path in entries(&self.place(folder, "")) {
                 if let Some(layers) = notes.get(&tree_digest(&path)) {
                     let (layers, bytes) = (layers.clone(), disk_usage(&path));
                     forms.push(Form { layers, kind, bytes });
@@ -160,12 +166,32 @@ impl Store {
 
     /// Layers by the digest of the tree that was made of them.
     fn form_notes(&self) -> BTreeMap<String, Vec<String>> {
-        let notes = entries(&self.place(Self::FORMS, "")).into_iter();
-        let note = |path: PathBuf| {
+        self.read_notes().map(|note| (note.tree, note.layers)).collect()
+    }
+
+    fn read_notes(&self) -> impl Iterator<Item = Note> {
+        entries(&self.place(Self::FORMS, "")).into_iter().filter_map(|path| {
             let text = fs::read_to_string(&path).ok()?;
-            Some((tree_digest(&path), text.lines().map(str::to_owned).collect()))
-        };
-        notes.filter_map(note).collect()
+            let found = path.metadata().ok()?;
+            Some(Note {
+                tree: tree_digest(&path),
+                layers: text.lines().map(str::to_owned).collect(),
+                used: (found.ctime(), found.ctime_nsec()),
+            })
+        })
+    }
+
+    /// Of all trees that were made of the same layers, with other agents or other
+    /// files on top, the digest of the one that was used last.
+    fn newest_trees(&self) -> BTreeSet<String> {
+        let mut newest: BTreeMap<Vec<String>, Note> = BTreeMap::new();
+        for note in self.read_notes() {
+            match newest.get(&note.layers) {
+                Some(other) if other.used >= note.used => {}
+                _ => drop(newest.insert(note.layers.clone(), note)),
+            }
+        }
+        newest.into_values().map(|note| note.tree).collect()
     }
 
     /// Takes names, or images with all their names, out of the cache: a name of
@@ -207,16 +233,17 @@ impl Store {
         }
         drop(lock);
         let freed = match self.hold_alone() {
-            Ok(_hold) => Some(self.drop_unneeded(false)?),
+            Ok(_hold) => Some(self.drop_unneeded(|_| false)?),
             Err(ImageError::Intake(IntakeError::InUse { .. })) => None,
             Err(error) => return Err(error),
         };
         Ok(Removed { images: removed, freed })
     }
 
-    /// Takes away the layers and forms that no image needs; with `all` also every
-    /// image and every form. What was left half-made goes when a store is
-    /// opened.
+    /// Takes away the layers and forms that no image needs, and of the forms of one
+    /// image all but those that were used last: others had an older agent or other
+    /// files brought along. With `all` also every image and every form. What was
+    /// left half-made goes when a store is opened.
     ///
     /// # Errors
     /// That another process uses the cache, or what cannot be removed.
@@ -229,11 +256,14 @@ impl Store {
             remove(&path).map_err(|error| ImageError::file("remove", &path, error))?;
             images.push(image.id);
         }
-        let freed = self.drop_unneeded(all)?;
+        let (newest, of_images) = (self.newest_trees(), self.form_notes());
+        let is_old = |tree: &str| of_images.contains_key(tree) && !newest.contains(tree);
+        let freed = self.drop_unneeded(|tree| all || is_old(tree))?;
         Ok(Freed { images, ..freed })
     }
 
-    fn drop_unneeded(&self, all_forms: bool) -> Result<Freed, ImageError> {
+    /// Takes away what no image needs, and forms of the trees that are `stale`.
+    fn drop_unneeded(&self, stale: impl Fn(&str) -> bool) -> Result<Freed, ImageError> {
         let images = self.images();
         let layers: BTreeSet<&String> = images.iter().flat_map(|image| &image.layers).collect();
         let stacks: BTreeSet<&Vec<String>> = images.iter().map(|image| &image.layers).collect();
@@ -252,20 +282,29 @@ impl Store {
             }
         }
         for path in FORMS.iter().flat_map(|kind| entries(&self.place(kind, ""))) {
-            let made_of = notes.get(&tree_digest(&path));
-            let unneeded = all_forms || made_of.is_some_and(|layers| !stacks.contains(layers));
+            let tree = tree_digest(&path);
+            let made_of = notes.get(&tree);
+            let unneeded = stale(&tree) || made_of.is_some_and(|layers| !stacks.contains(layers));
             if !is_half_made(&path) && unneeded {
                 take(&path, |freed| &mut freed.forms)?;
             }
         }
         for (digest, layers) in &notes {
-            if all_forms || !stacks.contains(layers) {
+            if stale(digest) || !stacks.contains(layers) {
                 let path = self.place(Self::FORMS, digest);
                 remove(&path).map_err(|error| ImageError::file("remove", &path, error))?;
             }
         }
         Ok(freed)
     }
+}
+
+/// Of which layers a tree was made, and when it was used last.
+struct Note {
+    tree: String,
+    layers: Vec<String>,
+    /// Seconds and nanoseconds since 1970.
+    used: (i64, i64),
 }
 
 /// What is being made: [`Store::open`] removes it when its maker is dead.

@@ -28,12 +28,12 @@ pub(super) fn take(intake: &Intake<'_>, root: &Path) -> Result<Taken, ImageError
     let what = format!("the folder {}", root.display());
     let metadata = fs::metadata(root).map_err(|error| ImageError::file("read", root, error))?;
     if !metadata.is_dir() {
-        return Err(IntakeError::unfit(what, "it is no folder").into());
+        return Err(IntakeError::unfit(&what, "it is no folder").into());
     }
     intake.report(Progress::Layer { number: 1, count: 1, bytes: None });
     let half = intake.store.half_made(Store::LAYERS);
     let written = write_layer(intake, root, &metadata, half.path())?;
-    layer::check(half.path(), written.hex())?;
+    layer::check(half.path(), &what)?;
     // Under its name only now: the name is what it hashes to.
     intake.store.keep(Store::LAYERS, written.hex(), |path| {
         fs::rename(half.path(), path).map_err(|error| ImageError::file("make", path, error))

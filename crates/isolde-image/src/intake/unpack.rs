@@ -73,7 +73,7 @@ fn pour(
         );
         return Err(IntakeError::unfit(what, why).into());
     }
-    layer::check(path, diff_id.hex())
+    layer::check(path, &what)
 }
 
 /// Unpacks chunk by chunk and checks what the packed bytes were.

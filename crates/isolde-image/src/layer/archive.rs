@@ -244,25 +244,35 @@ fn whiteout(path: &InnerPath) -> Option<(InnerPath, Option<EntryKind>)> {
     Some((InnerPath(whole), Some(EntryKind::Whiteout)))
 }
 
+/// Whether a number was left out, which some tools do where it is 0.
+fn is_blank(field: &[u8]) -> bool {
+    field.iter().all(|byte| matches!(byte, 0 | b' '))
+}
+
 fn attributes(header: &Header, extensions: &Extensions) -> Result<Attributes, &'static str> {
-    let id = |told: Option<u32>, field: std::io::Result<u64>, what| match told {
+    let fields = header.as_old();
+    let id = |told: Option<u32>, raw: &[u8], field: std::io::Result<u64>, what| match told {
         Some(id) => Ok(id),
+        None if is_blank(raw) => Ok(0),
         None => field.ok().and_then(|id| u32::try_from(id).ok()).ok_or(what),
     };
     let (mtime_s, mtime_ns) = match extensions.mtime {
         Some(time) => time,
-        None => {
-            let seconds = header.mtime().map_err(|_| "time")?;
-            // Before 1970 it is a negative number in two's complement.
-            (seconds as i64, 0)
-        }
+        None if is_blank(&fields.mtime) => (0, 0),
+        // Before 1970 it is a negative number in two's complement.
+        None => (header.mtime().map_err(|_| "time")? as i64, 0),
+    };
+    let mode = match header.mode() {
+        Ok(mode) => mode,
+        Err(_) if is_blank(&fields.mode) => 0,
+        Err(_) => return Err("mode"),
     };
     let mut xattrs = extensions.xattrs.clone();
     xattrs.sort();
     Ok(Attributes {
-        mode: (header.mode().map_err(|_| "mode")? & 0o7777) as u16,
-        uid: id(extensions.uid, header.uid(), "owner")?,
-        gid: id(extensions.gid, header.gid(), "group")?,
+        mode: (mode & 0o7777) as u16,
+        uid: id(extensions.uid, &fields.uid, header.uid(), "owner")?,
+        gid: id(extensions.gid, &fields.gid, header.gid(), "group")?,
         mtime_s,
         mtime_ns,
         xattrs,

@@ -43,9 +43,8 @@ impl LayerFault {
         Self { entry: Some(readable(name)), reason: reason.into() }
     }
 
-    /// The same for people, with the layer it is about.
+    /// The same for people, with the name of the layer it is about.
     pub(crate) fn of(self, layer: &str) -> ImageError {
-        let layer: String = layer.chars().take(12).collect();
         let entry = self.entry.map_or_else(String::new, |entry| format!(", entry `{entry}`"));
         ImageError::Layer { place: format!("{layer}{entry}"), reason: self.reason }
     }

@@ -31,8 +31,9 @@ pub(crate) fn merge(root: &RootTree, store: &Store) -> Result<(Tree, Layers), Im
     let mut paths = Vec::new();
     for (number, digest) in (0..).zip(root.layers()) {
         let path = store.layer(digest);
-        let index = Index::read(&path, digest)?;
-        apply::layer(&mut tree, number, index).map_err(|fault| fault.of(digest))?;
+        let name = format!("layer {}", digest.get(..12).unwrap_or(digest));
+        let index = Index::read(&path, &name)?;
+        apply::layer(&mut tree, number, index).map_err(|fault| fault.of(&name))?;
         paths.push(path);
     }
     for (path, entry) in root.entries() {

@@ -30,7 +30,9 @@ fn root() -> Option<TempDir> {
     assert!(made.success());
     fs::copy(env!("CARGO_BIN_EXE_isolde"), at("isolde")).unwrap();
     fs::copy(BUSYBOX, at("bin/busybox")).unwrap();
-    symlink("busybox", at("bin/sh")).unwrap();
+    for name in ["sh", "sleep"] {
+        symlink("busybox", at("bin").join(name)).unwrap();
+    }
     fs::write(at("etc/passwd"), "app:x:1000:1001::/home/app:/bin/sh\n").unwrap();
     fs::write(at("etc/group"), "video:x:44:app\nstaff:x:50:\n").unwrap();
     script(&at("opt/own/tool"), "#!/bin/sh\necho \"tool $*\"\n");

@@ -1,5 +1,6 @@
 //! `isolde image list`.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use isolde_image::{Image, Usage};
@@ -43,7 +44,15 @@ impl Listed {
 
     /// The forms in words.
     pub(super) fn forms(&self) -> String {
-        let forms = self.forms.iter().map(|form| format!("{} {}", form.kind, size(form.bytes)));
+        let mut sums: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+        for form in &self.forms {
+            let sum = sums.entry(form.kind).or_default();
+            *sum = (sum.0 + 1, sum.1 + form.bytes);
+        }
+        let forms = sums.into_iter().map(|(kind, (count, bytes))| match count {
+            1 => format!("{kind} {}", size(bytes)),
+            _ => format!("{count} × {kind} {}", size(bytes)),
+        });
         let forms: Vec<String> = forms.collect();
         if forms.is_empty() { "–".into() } else { forms.join(", ") }
     }
