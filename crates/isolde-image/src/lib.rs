@@ -8,6 +8,7 @@
 
 mod contents;
 mod error;
+mod export;
 mod ext4;
 mod forms;
 mod hashes;
@@ -22,6 +23,7 @@ mod tree;
 mod upkeep;
 
 pub use error::ImageError;
+pub use export::{Account, ExportForm, export_image};
 pub use image::{Image, ImageConfig};
 pub use intake::{
     ImageName, ImageOrigin, Intake, IntakeError, Limits, Platform, Progress, add_image, bring_image,

@@ -70,6 +70,13 @@ impl RootTree {
         Ok(Self { layers: image.layers.clone(), ..tree }.with_room())
     }
 
+    /// Nothing but the files of `image`.
+    #[must_use]
+    pub fn bare(image: &Image) -> Self {
+        let (layers, entries) = (image.layers.clone(), BTreeMap::new());
+        Self { layers, entries, room_bytes: 0, store: None }.with_room()
+    }
+
     /// The same with free room for what an application writes.
     #[must_use]
     pub fn with_room(self) -> Self {

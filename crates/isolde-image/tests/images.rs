@@ -230,7 +230,7 @@ fn hostile_and_broken_layers_are_refused_with_their_reason() {
         ("a file as a folder", vec![good().file("good/x", "x").done()], "where its folder"),
         ("an unknown kind", vec![good().add(EntryType::new(b'Z'), "a", "", b"").done()], "unknown"),
         ("Isolde's own place", vec![good().file("isolde", "x").done()], "something else there"),
-        ("not an archive", vec![vec![b'x'; 2048]], "no tar archive"),
+        ("not an archive", vec![vec![b'x'; 2048]], "not a tar archive"),
         (
             "cut within a file",
             vec![good().file("b", &"b".repeat(2000)).done()[..2048].to_vec()],

@@ -7,12 +7,15 @@ use std::path::Path;
 
 /// Who a program runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Account {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+pub struct Account {
+    /// User id.
+    pub uid: u32,
+    /// Group id.
+    pub gid: u32,
     /// Supplementary groups.
-    pub(super) groups: Vec<u32>,
-    pub(super) home: String,
+    pub groups: Vec<u32>,
+    /// Home folder.
+    pub home: String,
 }
 
 /// Bytes of each file that are read: the image is a stranger's.
@@ -23,7 +26,7 @@ const MOST_GROUPS: usize = 1024;
 /// The account of `user` (`name|uid[:group|gid]`, empty for root) in the root
 /// folder `root`.
 pub(super) fn find(root: &Path, user: &str) -> Result<Account, String> {
-    resolve(user, &read(&root.join("etc/passwd")), &read(&root.join("etc/group")))
+    account_of(user, &read(&root.join("etc/passwd")), &read(&root.join("etc/group")))
 }
 
 /// An absent file knows nobody.
@@ -36,7 +39,12 @@ fn read(path: &Path) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn resolve(user: &str, passwd: &str, group: &str) -> Result<Account, String> {
+/// The account of `user` (`name|uid[:group|gid]`, empty for root) by the texts of
+/// an `/etc/passwd` and an `/etc/group`.
+///
+/// # Errors
+/// In words, that there is no such user or group.
+pub fn account_of(user: &str, passwd: &str, group: &str) -> Result<Account, String> {
     let (user, wanted_group) = match user.split_once(':') {
         Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
         None => (user, None),
@@ -126,7 +134,7 @@ mod tests {
     const GROUP: &str = "root:x:0:\nvideo:x:44:app,other\nrender:x:105:app\napp:x:1001:\n";
 
     fn found(user: &str) -> (u32, u32, Vec<u32>, String) {
-        let Account { uid, gid, groups, home } = resolve(user, PASSWD, GROUP).unwrap();
+        let Account { uid, gid, groups, home } = account_of(user, PASSWD, GROUP).unwrap();
         (uid, gid, groups, home)
     }
 
@@ -146,12 +154,12 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told() {
         for (user, word) in [("nobody", "user `nobody`"), ("app:wheel", "group `wheel`")] {
-            let reason = resolve(user, PASSWD, GROUP).unwrap_err();
+            let reason = account_of(user, PASSWD, GROUP).unwrap_err();
             assert!(reason.contains(word), "{reason}");
         }
         for user in ["-1", "+1", "4294967295", "2147483648", "broken"] {
-            assert!(resolve(user, PASSWD, GROUP).is_err(), "{user}");
+            assert!(account_of(user, PASSWD, GROUP).is_err(), "{user}");
         }
-        assert_eq!(resolve("0", "", "").unwrap().home, "/");
+        assert_eq!(account_of("0", "", "").unwrap().home, "/");
     }
 }

@@ -12,6 +12,7 @@ mod program;
 use isolde_model::InsideFacts;
 
 use crate::protocol::{FromAgent, Hello, PROTOCOL_VERSION, ToAgent};
+pub use accounts::{Account, account_of};
 pub use line::{AgentLine, Order};
 
 /// What the agent knows of the place it runs in.

@@ -79,7 +79,7 @@ impl<R: Read + Seek> Blocks<R> {
         if cfg!(fuzzing) || told == Some(checksum(header.as_bytes())) {
             Ok(Some(header))
         } else {
-            Err(LayerFault::archive("it is no tar archive, or a header in it is damaged"))
+            Err(LayerFault::archive("it is not a tar archive, or a header in it is damaged"))
         }
     }
 

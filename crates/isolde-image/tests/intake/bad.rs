@@ -28,7 +28,7 @@ fn files() -> Vec<Case> {
     flipped[middle] ^= 0xff;
     vec![
         case("nothing", vec![], &["the archive", "it is empty"]),
-        case("text", b"#!/bin/sh\necho this is no image\n".repeat(40), &["no tar archive"]),
+        case("text", b"#!/bin/sh\necho this is no image\n".repeat(40), &["not a tar archive"]),
         case("cut off", good[..good.len() - 1530].to_vec(), &["cut off"]),
         case("gzip cut off", gzip(&good)[..middle].to_vec(), &["cut off"]),
         case("gzip damaged", flipped, &["the archive"]),
@@ -126,7 +126,7 @@ fn oci_archives() -> Vec<Case> {
         case(
             "no tar",
             Oci::good("x").with_config(config(here(), &[sha256(&no_tar)])).replace(&no_tar),
-            &["layer 1", "no tar archive"],
+            &["layer 1", "not a tar archive"],
         ),
         case(
             "unknown type",

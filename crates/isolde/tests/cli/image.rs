@@ -222,3 +222,47 @@ fn a_registry_with_encryption_and_a_log_in() {
     // An authority that nobody here knows.
     add(false).expect(3, &["certificate", "SSL_CERT_FILE"]);
 }
+
+/// Makes an image with busybox and settings of its own, as a layout folder.
+const FURNISHED: &str = "\
+cd \"$1\"; mkdir -p furnished/bin furnished/etc furnished/tmp
+cp /usr/bin/busybox furnished/bin/busybox; ln -s busybox furnished/bin/sh
+echo 'app:x:1234:4321::/home:/bin/sh' > furnished/etc/passwd
+tar -C furnished --owner=0 --group=0 -cf furnished.tar .
+umoci init --layout layout; umoci new --image layout:t
+umoci raw add-layer --image layout:t furnished.tar
+umoci config --image layout:t --config.user app --config.workingdir /etc --config.env A=b \
+    --config.entrypoint /bin/sh --config.entrypoint -c \
+    --config.cmd 'echo $(/bin/busybox id -u) $PWD $A'";
+
+#[test]
+fn an_image_is_exported_in_every_form() {
+    if !needs(Path::new(BUSYBOX).exists(), BUSYBOX) || !is_root() || !has("umoci") {
+        return;
+    }
+    let place = Place::new();
+    let made = Command::new("sh").args(["-euc", FURNISHED, "sh"]).arg(place.path("")).output();
+    let made = made.unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    for form in ["directory", "bundle", "ext4", "tar"] {
+        let line = format!("image export oci:@/layout:t --form {form} --out @/{form}");
+        place.run(&line).expect(0, &[]);
+        place.run(&line).expect(2, &["cannot make", "exists"]);
+    }
+    let own = fs::read(BUSYBOX).unwrap();
+    for copy in ["directory/bin/busybox", "bundle/rootfs/bin/busybox"] {
+        assert!(fs::read(place.path(copy)).unwrap() == own, "{copy}");
+    }
+    assert!(!place.path("directory/isolde").exists());
+    place.run("image export oci:@/layout:t --form raw --out @/x").expect(2, &["no form `raw`"]);
+    place.run("image export oci:@/layout:t --out @/none/x").expect(2, &["No such file"]);
+    let left = fs::read_dir(place.path("")).unwrap().flatten().map(|entry| entry.file_name());
+    assert!(!left.into_iter().any(|name| name.to_string_lossy().contains("half-made")));
+    if has("runc") {
+        let id = format!("isolde-test-{}", std::process::id());
+        let mut runc = Command::new("runc");
+        runc.arg("--root").arg(place.path("runc")).args(["run", "--bundle"]);
+        runc.arg(place.path("bundle")).arg(id).stdout(Stdio::piped()).stderr(Stdio::piped());
+        finish(&mut runc).expect(0, &["1234 /etc b"]);
+    }
+}

@@ -1,7 +1,9 @@
 //! Words and help of `isolde image`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
-use isolde_image::Platform;
+use isolde_image::{ExportForm, Platform};
 
 use crate::args::OutputArguments;
 
@@ -36,6 +38,9 @@ pub(super) enum ImageCommand {
     List(OutputArguments),
     /// Say how an image is run, and what it consists of
     Show(ShowArguments),
+    /// Write an image as a folder, an OCI bundle, an ext4 image or a tar archive
+    #[command(after_help = REFERENCES)]
+    Export(ExportArguments),
     /// Remove images, and what only they need, from the cache
     Remove(RemoveArguments),
     /// Remove what no image needs from the cache
@@ -67,6 +72,19 @@ pub(super) struct ShowArguments {
     pub(super) image: String,
     #[command(flatten)]
     pub(super) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    /// The image: what is in the cache goes first
+    #[arg(value_name = "REF")]
+    pub(super) reference: String,
+    /// What it becomes: directory, bundle, ext4 or tar
+    #[arg(long, value_name = "FORM", default_value = "directory")]
+    pub(super) form: ExportForm,
+    /// The new file or folder
+    #[arg(long, value_name = "PATH")]
+    pub(super) out: PathBuf,
 }
 
 #[derive(Debug, Args)]

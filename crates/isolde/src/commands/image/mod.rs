@@ -2,6 +2,7 @@
 
 mod add;
 mod args;
+mod export;
 mod list;
 mod remove;
 mod show;
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: &ImageArguments) -> anyhow::Result<ExitCode> {
         ImageCommand::Add(add) => add::run(add),
         ImageCommand::List(output) => list::run(output),
         ImageCommand::Show(show) => show::run(show),
+        ImageCommand::Export(export) => export::run(export),
         ImageCommand::Remove(remove) => remove::run(remove),
         ImageCommand::Prune(prune) => remove::prune(prune),
     }
