@@ -42,6 +42,14 @@ deny:
 check-arm:
     cargo check --workspace --target aarch64-unknown-linux-gnu
 
+# Fuzz what parses a stranger's bytes: layers, kernel or onnx (needs `cargo install cargo-fuzz`)
+fuzz target seconds='60':
+    cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{ target }} -- -max_total_time={{ seconds }}
+
+# Measure what making root file systems of images costs (as root; needs mmdebstrap, umoci)
+bench-images *arguments:
+    cargo bench --package isolde --bench images -- {{ arguments }}
+
 # Measure what Isolde itself costs, against doing the same without it; prints
 # ratios: `just bench vm --rounds 10` (as root; needs docker, runc, QEMU, busybox)
 bench *arguments:

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::rig::{BUSYBOX, Ran, finish, folder, has, isolde, needs, ready, run, script, trials};
+use crate::rig::{BUSYBOX, Ran, finish, folder, has, isolde, ready, run, script, trials};
 
 /// The repository.
 fn repository() -> PathBuf {
