@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use isolde_agent::protocol::Invocation;
-use isolde_image::{Image, Store, bring_image};
+use isolde_image::{Image, Store};
 use isolde_model::{ImageSource, Plan, ProgramSource, ReadySign, Source, Span};
 use isolde_runner::{Interrupt, Provisions, check_static};
 
 use crate::args::PlanArguments;
+use crate::commands::image::{self, Bringing};
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::files;
 use crate::model_source::{self, UserModel};
@@ -58,8 +59,9 @@ pub(crate) enum Brought {
 pub(crate) fn asked_for(
     arguments: &PlanArguments,
     from_file: Option<&Plan>,
+    how: Bringing<'_>,
 ) -> anyhow::Result<Option<Brought>> {
-    match program(&arguments.program, arguments.inferences)? {
+    match program(&arguments.program, arguments.inferences, how)? {
         Some(program) => Ok(Some(program)),
         None => Ok(model_source::find(arguments, from_file)?.map(Brought::Model)),
     }
@@ -94,6 +96,7 @@ pub(crate) struct Outfit {
 fn program(
     arguments: &ProgramArguments,
     inferences: Option<u32>,
+    how: Bringing<'_>,
 ) -> anyhow::Result<Option<Brought>> {
     let ProgramArguments { image, bring, ready, name, command, .. } = arguments;
     if image.is_none() && command.is_empty() {
@@ -110,7 +113,7 @@ fn program(
             None => Ok(None),
         };
     }
-    let image = image.as_deref().map(find_image).transpose()?;
+    let image = image.as_deref().map(|name| find_image(name, how)).transpose()?;
     let source = ProgramSource {
         image: image.as_ref().map(|(source, _)| source.clone()),
         command: match image {
@@ -139,19 +142,19 @@ fn with_whole_path(command: &[String]) -> anyhow::Result<Vec<String>> {
     Ok(whole)
 }
 
-fn find_image(reference: &str) -> anyhow::Result<(ImageSource, Image)> {
-    let image = bring_image(&resolve::store()?, reference).exit_with(Exit::Usage)?;
+fn find_image(reference: &str, how: Bringing<'_>) -> anyhow::Result<(ImageSource, Image)> {
+    let image = image::bring(&resolve::store()?, reference, how)?;
     let source = ImageSource { reference: reference.to_owned(), id: image.id.clone() };
     Ok((source, image))
 }
 
 /// The image of a plan: that one, not whatever has its name today.
-fn planned_image(store: &Store, source: &ImageSource) -> anyhow::Result<Image> {
+fn planned_image(store: &Store, source: &ImageSource, how: Bringing<'_>) -> anyhow::Result<Image> {
     let ImageSource { reference, id } = source;
     if let Some(image) = store.images().into_iter().find(|image| image.id == *id) {
         return Ok(image);
     }
-    let image = bring_image(store, reference).exit_with(Exit::Usage)?;
+    let image = image::bring(store, reference, how)?;
     match image.id == *id {
         true => Ok(image),
         false => Err(tagged(
@@ -227,11 +230,12 @@ pub(crate) fn outfits(
     plan: &Plan,
     provisions: &Provisions,
     brought: Option<&Brought>,
+    how: Bringing<'_>,
 ) -> anyhow::Result<BTreeMap<String, Outfit>> {
     let outfit = |name: &String| {
         let own = || Outfit { provisions: provisions.clone(), invocation: None };
         let outfit = match (plan.sources.get(name), brought) {
-            (Some(Source::Program(source)), _) => outfit(source, provisions)?,
+            (Some(Source::Program(source)), _) => outfit(source, provisions, how)?,
             (Some(Source::Model(_)), Some(Brought::Model(model))) => {
                 let mut outfit = own();
                 model.bring(&mut outfit.provisions)?;
@@ -244,9 +248,13 @@ pub(crate) fn outfits(
     plan.applications.iter().map(outfit).collect()
 }
 
-fn outfit(source: &ProgramSource, provisions: &Provisions) -> anyhow::Result<Outfit> {
+fn outfit(
+    source: &ProgramSource,
+    provisions: &Provisions,
+    how: Bringing<'_>,
+) -> anyhow::Result<Outfit> {
     let store = provisions.store();
-    let image = source.image.as_ref().map(|image| planned_image(store, image)).transpose()?;
+    let image = source.image.as_ref().map(|image| planned_image(store, image, how)).transpose()?;
     let invocation = invocation(source, image.as_ref())?;
     let mut provisions = match &image {
         Some(image) => resolve::with_image(provisions, image)?,

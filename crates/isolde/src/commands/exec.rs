@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use isolde_agent::protocol::{CommandEnding, ExecJob};
-use isolde_image::bring_image;
 use isolde_model::{Deadlines, Readiness, Resources};
 use isolde_runner::{
     ExecRequest, ExecResult, Interrupt, Provisions, RunError, Workplace, exec, host,
 };
 
 use crate::args::ExecArguments;
+use crate::commands::image::{self, Bringing};
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::output::talk;
 use crate::resolve::{self, Probed};
@@ -40,7 +40,8 @@ pub(crate) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     resolve::share_kernel(&mut provisions, &probed, kernel)?;
     let resources = Resources { cpus: arguments.cpus, memory: arguments.memory, threads: 1 };
     check(arguments, &resources)?;
-    let (mut provisions, job) = outfit(arguments, provisions)?;
+    let how = Bringing { interrupt: &interrupt, quiet: arguments.quiet };
+    let (mut provisions, job) = outfit(arguments, provisions, how)?;
     let workplace = Workplace::new(resources).exit_with(Exit::Unfit)?;
     let several = probed.len() > 1;
     let mut codes = Vec::new();
@@ -81,11 +82,12 @@ fn check(arguments: &ExecArguments, resources: &Resources) -> anyhow::Result<()>
 fn outfit(
     arguments: &ExecArguments,
     provisions: Provisions,
+    how: Bringing<'_>,
 ) -> anyhow::Result<(Provisions, ExecJob)> {
     let files = files::parse(&arguments.bring)?;
     let (mut provisions, invocation) = match &arguments.image {
         Some(reference) => {
-            let image = bring_image(provisions.store(), reference).exit_with(Exit::Usage)?;
+            let image = image::bring(provisions.store(), reference, how)?;
             let own = [&image.config.entrypoint[..], &image.config.cmd].concat();
             let words = &arguments.command;
             let argv = if words.is_empty() { own } else { words.clone() };

@@ -7,6 +7,7 @@ use isolde_runner::{Interrupt, host, schedule};
 use serde::Serialize;
 
 use crate::args::{Format, PlanCommandArguments};
+use crate::commands::image::Bringing;
 use crate::output::{print, print_json, talk};
 use crate::{brought, resolve};
 
@@ -29,9 +30,11 @@ pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> 
     let wanted = resolve::wanted(arguments, from_file.as_ref());
     let probed = resolve::probe(&wanted, &provisions)?;
     resolve::share_kernel(&mut provisions, &probed, kernel.as_deref())?;
-    let brought = brought::asked_for(arguments, from_file.as_ref())?;
+    let interrupt = Interrupt::new()?;
+    let how = Bringing { interrupt: &interrupt, quiet: false };
+    let brought = brought::asked_for(arguments, from_file.as_ref(), how)?;
     let plan = resolve::plan(arguments, from_file, brought.as_ref(), &probed, &host::facts())?;
-    brought::try_out(brought.as_ref(), &plan, &Interrupt::new()?)?;
+    brought::try_out(brought.as_ref(), &plan, &interrupt)?;
     let trials = schedule(&plan);
     let extent = extent(&plan, trials.len());
     match output.format {

@@ -15,6 +15,7 @@ use isolde_runner::{Ended, Experiment, Interrupt, Roots, RunError, Workplace, ho
 
 use crate::args::RunArguments;
 use crate::brought::{self, Outfit};
+use crate::commands::image::Bringing;
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::log::BundleLog;
 use crate::output::talk;
@@ -29,7 +30,8 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     let interrupt = signals::interrupt(arguments.quiet)?;
     let mut provisions = resolve::provisions()?;
     let from_file = resolve::plan_file(&arguments.plan)?;
-    let brought = brought::asked_for(&arguments.plan, from_file.as_ref())?;
+    let how = Bringing { interrupt: &interrupt, quiet: arguments.quiet };
+    let brought = brought::asked_for(&arguments.plan, from_file.as_ref(), how)?;
     let brought = brought.as_ref();
     let wanted = resolve::wanted(&arguments.plan, from_file.as_ref());
     let kernel = resolve::wanted_kernel(&arguments.plan, from_file.as_ref());
@@ -40,7 +42,7 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     let plan = resolve::plan(&arguments.plan, from_file.clone(), brought, &probed, &facts)?;
     brought::try_out(brought, &plan, &interrupt)?;
     let workplace = Workplace::new(plan.resources).exit_with(Exit::Unfit)?;
-    let mut outfits = brought::outfits(&plan, &provisions, brought)?;
+    let mut outfits = brought::outfits(&plan, &provisions, brought, how)?;
     let prepared = prepare(&mut outfits, &mut probed, &interrupt)?;
     // What could not be prepared has left the ranks of the ready.
     let seed = plan.seed;

@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &AddArguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(progress: Progress<'_>) {
+pub(super) fn tell(progress: Progress<'_>) {
     match progress {
         Progress::Asked { place } => talk(&format!("asking {}", printable(place))),
         Progress::Layer { number, count, bytes } => {

@@ -10,7 +10,8 @@ mod table;
 
 use std::process::ExitCode;
 
-use isolde_image::{ImageError, IntakeError};
+use isolde_image::{Image, ImageError, Intake, IntakeError, Progress, Store};
+use isolde_runner::Interrupt;
 
 pub(crate) use args::ImageArguments;
 
@@ -27,6 +28,26 @@ pub(crate) fn run(arguments: &ImageArguments) -> anyhow::Result<ExitCode> {
         ImageCommand::Remove(remove) => remove::run(remove),
         ImageCommand::Prune(prune) => remove::prune(prune),
     }
+}
+
+/// How images are brought for a run: until the user wants to stop, and with talk
+/// about it or without.
+#[derive(Clone, Copy)]
+pub(crate) struct Bringing<'a> {
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) quiet: bool,
+}
+
+/// The image that `reference` names, taken into the cache where it is not there.
+///
+/// # Errors
+/// Why it cannot be had, with the exit code that says so.
+pub(crate) fn bring(store: &Store, reference: &str, how: Bringing<'_>) -> anyhow::Result<Image> {
+    let stop = || how.interrupt.is_triggered();
+    let say = |progress: Progress<'_>| add::tell(progress);
+    let intake = Intake::new(store).cancelled(&stop);
+    let intake = if how.quiet { intake } else { intake.progress(&say) };
+    told(intake.bring(reference))
 }
 
 /// Gives errors of images their exit codes.
