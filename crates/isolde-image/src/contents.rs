@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::ImageError;
 use crate::layer::{Segment, Segments};
-use crate::merged::{Content, Layers};
+use crate::merged::{Content, HostFile, Layers};
 use crate::tree::copy_checked;
 
 /// Read at once.
@@ -37,7 +37,8 @@ impl<'a> Contents<'a> {
         name: &Path,
     ) -> Result<(), ImageError> {
         match content {
-            Content::Host { source, hash } => {
+            Content::Host(file) => {
+                let HostFile { source, hash } = &**file;
                 // Whole files only: their hash is that of all their bytes.
                 copy_checked(source, hash, to)?;
                 zeros(range.end.saturating_sub(bytes), to)

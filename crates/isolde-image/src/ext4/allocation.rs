@@ -56,7 +56,7 @@ impl Needs {
 /// Blocks that `node` needs.
 pub(super) fn needs(tree: &Tree, id: NodeId) -> Result<Needs, String> {
     let node = tree.node(id);
-    let xattrs = match node.attributes.xattrs.as_slice() {
+    let xattrs = match &*node.attributes.xattrs {
         [] => 0,
         some => {
             xattr::block(some).ok_or("its extended attributes do not fit into a block of ext4")?;

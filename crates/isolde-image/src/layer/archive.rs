@@ -16,6 +16,9 @@ const BLOCK: usize = 512;
 /// Longest extended header: attributes of 64 KiB each fit several times.
 const LARGEST_EXTENSION: u64 = 1 << 20;
 
+/// Most entries of one layer. The largest images have some hundred thousand files.
+const MOST_ENTRIES: u32 = 4_000_000;
+
 /// The largest file that ext4 can hold with blocks of 4 KiB.
 const LARGEST_FILE: u64 = (1 << 44) - 4096;
 
@@ -112,6 +115,7 @@ pub(crate) fn read_entries(
     take: &mut dyn FnMut(Entry) -> Result<(), LayerFault>,
 ) -> Result<(), LayerFault> {
     let mut blocks = Blocks { archive, position: 0, bytes };
+    let mut count = 0;
     let mut extensions = Extensions::default();
     while let Some(header) = blocks.header()? {
         let size = |header: &Header| {
@@ -128,6 +132,10 @@ pub(crate) fn read_entries(
             // Speaks of the archive, not of its entries (git's commit, say).
             EntryType::XGlobalHeader => drop(blocks.content(size(&header)?)?),
             _ => {
+                count += 1;
+                if count > MOST_ENTRIES {
+                    return Err(LayerFault::archive("it has too many entries"));
+                }
                 let known = std::mem::take(&mut extensions);
                 if let Some(entry) = read_entry(&header, known, &mut blocks)? {
                     take(entry)?;
@@ -269,6 +277,7 @@ fn attributes(header: &Header, extensions: &Extensions) -> Result<Attributes, &'
     };
     let mut xattrs = extensions.xattrs.clone();
     xattrs.sort();
+    let xattrs = xattrs.into_boxed_slice();
     Ok(Attributes {
         mode: (mode & 0o7777) as u16,
         uid: id(extensions.uid, &fields.uid, header.uid(), "owner")?,

@@ -20,7 +20,7 @@ pub(crate) struct Attributes {
     /// Time of the last change of its content.
     pub(crate) mtime_s: i64,
     pub(crate) mtime_ns: u32,
-    pub(crate) xattrs: Vec<Xattr>,
+    pub(crate) xattrs: Box<[Xattr]>,
 }
 
 /// An extended attribute.

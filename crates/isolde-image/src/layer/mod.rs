@@ -1,9 +1,8 @@
 //! Layers: uncompressed tar archives as others made them, read with suspicion.
 //!
-//! A layer is never unpacked by itself. Its entries are read into an
-//! [`Index`], which tells for every file where its bytes lie in the archive;
-//! the tree of an image is put together from indices in memory, and only the
-//! finished tree is written, in whatever form.
+//! A layer is never unpacked by itself. Its entries tell for every file where its
+//! bytes lie in the archive; the tree of an image is put together from them in
+//! memory, and only the finished tree is written, in whatever form.
 
 mod archive;
 mod entry;
@@ -12,7 +11,7 @@ mod pax;
 mod sparse;
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::BufReader;
 use std::path::Path;
 
 pub(crate) use archive::{checksum, read_entries};
@@ -20,9 +19,6 @@ pub(crate) use entry::{Attributes, Entry, EntryKind, Segment, Segments, Xattr};
 pub(crate) use path::{InnerPath, readable};
 
 use crate::ImageError;
-
-/// Most entries of one layer. The largest images have some hundred thousand files.
-const MOST_ENTRIES: usize = 4_000_000;
 
 /// What is wrong with an entry of a layer, or with the archive around it.
 #[derive(Debug, thiserror::Error)]
@@ -50,41 +46,22 @@ impl LayerFault {
     }
 }
 
-/// Every entry of a layer, in the archive's order.
-#[derive(Debug)]
-pub(crate) struct Index {
-    pub(crate) entries: Vec<Entry>,
+/// Opens the layer at `path`: its bytes, and how many they are.
+pub(crate) fn open(path: &Path) -> Result<(BufReader<File>, u64), ImageError> {
+    let read = |error| ImageError::file("read", path, error);
+    let file = File::open(path).map_err(read)?;
+    let bytes = file.metadata().map_err(read)?.len();
+    Ok((BufReader::with_capacity(64 << 10, file), bytes))
 }
 
-impl Index {
-    /// Reads the layer at `path`, which is called `layer` in errors.
-    pub(crate) fn read(path: &Path, layer: &str) -> Result<Self, ImageError> {
-        let file = File::open(path).map_err(|error| ImageError::file("read", path, error))?;
-        let bytes = file.metadata().map_err(|error| ImageError::file("read", path, error))?.len();
-        Self::parse(BufReader::with_capacity(64 << 10, file), bytes)
-            .map_err(|fault| fault.of(layer))
-    }
-
-    /// Reads an archive of `bytes` bytes.
-    pub(crate) fn parse(archive: impl Read + Seek, bytes: u64) -> Result<Self, LayerFault> {
-        let mut entries = Vec::new();
-        read_entries(archive, bytes, &mut |entry| {
-            if entries.len() == MOST_ENTRIES {
-                return Err(LayerFault::archive("it has too many entries"));
-            }
-            entries.push(entry);
-            Ok(())
-        })?;
-        Ok(Self { entries })
-    }
-}
-
-/// Whether the archive at `path` is a layer that can be used.
+/// Whether the archive at `path`, called `layer` in errors, is a layer that can
+/// be used.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
 pub(crate) fn check(path: &Path, layer: &str) -> Result<(), ImageError> {
-    Index::read(path, layer).map(|_| ())
+    let (archive, bytes) = open(path)?;
+    read_entries(archive, bytes, &mut |_| Ok(())).map_err(|fault| fault.of(layer))
 }
 
 #[cfg(test)]

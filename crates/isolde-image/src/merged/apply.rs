@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use super::node::{Content, Kind, Node, NodeId, Tree};
-use crate::layer::{Attributes, Entry, EntryKind, Index, InnerPath, LayerFault, readable};
+use crate::layer::{Attributes, Entry, EntryKind, InnerPath, LayerFault, readable};
 
 /// Most links that are followed for one name, as in Linux (`MAXSYMLINKS`).
 const MOST_LINKS: u32 = 40;
@@ -14,43 +14,29 @@ const MOST_LINKS: u32 = 40;
 /// Deepest folder: beyond it no path could name it.
 const DEEPEST: usize = 2048;
 
-/// Applies layer number `number`. What it hides are files of lower layers only,
-/// wherever in the archive it says so.
-pub(super) fn layer(tree: &mut Tree, number: u32, index: Index) -> Result<(), LayerFault> {
-    for entry in &index.entries {
-        match entry.kind {
-            EntryKind::Whiteout => hide(tree, &entry.path),
-            EntryKind::Opaque => empty(tree, &entry.path),
-            _ => {}
-        }
-    }
-    for entry in index.entries {
-        if !matches!(entry.kind, EntryKind::Whiteout | EntryKind::Opaque) {
-            apply(tree, number, entry)?;
-        }
-    }
-    Ok(())
-}
-
-fn hide(tree: &mut Tree, path: &InnerPath) {
-    let Some((name, parents)) = path.split_last() else { return };
+/// Takes away what an entry of an upper layer hides.
+pub(super) fn hide(tree: &mut Tree, entry: &Entry) {
+    let (folder, name) = match (&entry.kind, entry.path.split_last()) {
+        (EntryKind::Opaque, _) => (&*entry.path.0, None),
+        (EntryKind::Whiteout, Some((name, parents))) => (parents, Some(name)),
+        _ => return,
+    };
     // What is not there needs no hiding.
-    if let Ok(Some(folder)) = resolve(tree, parents, false)
+    if let Ok(Some(folder)) = resolve(tree, folder, false)
         && let Kind::Folder(children) = &mut tree.node_mut(folder).kind
     {
-        children.remove(name);
+        match name {
+            Some(name) => drop(children.remove(name)),
+            None => children.clear(),
+        }
     }
 }
 
-fn empty(tree: &mut Tree, path: &InnerPath) {
-    if let Ok(Some(folder)) = resolve(tree, &path.0, false)
-        && let Kind::Folder(children) = &mut tree.node_mut(folder).kind
-    {
-        children.clear();
+/// Puts an entry of layer number `layer` into the tree.
+pub(super) fn put(tree: &mut Tree, layer: u32, entry: Entry) -> Result<(), LayerFault> {
+    if matches!(entry.kind, EntryKind::Whiteout | EntryKind::Opaque) {
+        return Ok(());
     }
-}
-
-fn apply(tree: &mut Tree, layer: u32, entry: Entry) -> Result<(), LayerFault> {
     let Entry { path, attributes, kind } = entry;
     let refuse = |reason: String| LayerFault::entry(&path.0.join(&b'/'), reason);
     let Some((name, parents)) = path.split_last() else {

@@ -5,14 +5,14 @@
 mod apply;
 mod node;
 
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 
-use crate::layer::{Index, LayerFault};
+use crate::layer::{self, LayerFault, read_entries};
 use crate::tree::Entry;
 use crate::{ImageError, RootTree, Store};
 
-pub(crate) use node::{Content, Kind, NodeId, Tree};
+pub(crate) use node::{Content, HostFile, Kind, NodeId, Tree};
 
 /// Where the bytes of layers are read from.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub(crate) fn merge(root: &RootTree, store: &Store) -> Result<(Tree, Layers), Im
     for (number, digest) in (0..).zip(root.layers()) {
         let path = store.layer(digest);
         let name = format!("layer {}", digest.get(..12).unwrap_or(digest));
-        let index = Index::read(&path, &name)?;
-        apply::layer(&mut tree, number, index).map_err(|fault| fault.of(&name))?;
+        let (archive, bytes) = layer::open(&path)?;
+        put_layer(&mut tree, number, archive, bytes).map_err(|fault| fault.of(&name))?;
         paths.push(path);
     }
     for (path, entry) in root.entries() {
@@ -42,13 +42,33 @@ pub(crate) fn merge(root: &RootTree, store: &Store) -> Result<(Tree, Layers), Im
     Ok((tree, Layers(paths)))
 }
 
+/// Puts layer number `number`, an archive of `bytes` bytes, upon the tree. What it
+/// hides are files of lower layers only, wherever in the archive it says so: hence
+/// twice through it, which is cheaper than to keep it in memory.
+fn put_layer(
+    tree: &mut Tree,
+    number: u32,
+    mut archive: impl Read + Seek,
+    bytes: u64,
+) -> Result<(), LayerFault> {
+    if number > 0 {
+        read_entries(&mut archive, bytes, &mut |entry| {
+            apply::hide(tree, &entry);
+            Ok(())
+        })?;
+        let rewound = archive.rewind();
+        rewound.map_err(|error| LayerFault::archive(format!("it cannot be read: {error}")))?;
+    }
+    read_entries(archive, bytes, &mut |entry| apply::put(tree, number, entry))
+}
+
 /// Puts what Isolde brings on top of an image.
 fn put(tree: &mut Tree, path: &Path, entry: &Entry) -> Result<(), ImageError> {
     match entry {
         Entry::Folder { mode } => apply::ensure_folder(tree, path, *mode),
         Entry::File { source, mode, bytes, hash } => {
-            let content = Content::Host { source: source.clone(), hash: *hash };
-            apply::host_file(tree, path, *mode, *bytes, content)
+            let file = HostFile { source: source.clone(), hash: *hash };
+            apply::host_file(tree, path, *mode, *bytes, Content::Host(Box::new(file)))
         }
     }
     .map_err(|reason| ImageError::TreePath { path: Path::new("/").join(path), reason })
@@ -58,8 +78,7 @@ fn put(tree: &mut Tree, path: &Path, entry: &Entry) -> Result<(), ImageError> {
 fn merge_archives(archives: &[&[u8]]) -> Result<Tree, LayerFault> {
     let mut tree = Tree::new();
     for (number, archive) in (0..).zip(archives) {
-        let index = Index::parse(Cursor::new(archive), archive.len() as u64)?;
-        apply::layer(&mut tree, number, index)?;
+        put_layer(&mut tree, number, Cursor::new(archive), archive.len() as u64)?;
     }
     Ok(tree)
 }

@@ -32,8 +32,15 @@ pub(crate) enum Kind {
 pub(crate) enum Content {
     /// From an archive.
     Layer { layer: u32, segments: Segments },
-    /// From a file of the host whose SHA-256 is known.
-    Host { source: PathBuf, hash: [u8; 32] },
+    /// From a file of the host. There are few of them, and many of the others.
+    Host(Box<HostFile>),
+}
+
+/// A file of the host whose SHA-256 is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostFile {
+    pub(crate) source: PathBuf,
+    pub(crate) hash: [u8; 32],
 }
 
 /// A tree of nodes below a root folder.
