@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::rig::{BUSYBOX, Ran, Running, finish, folder, has, is_root, isolde, needs};
+use crate::rig::{BUSYBOX, Ran, Running, finish, folder, has, is_root, isolde, needs, ready};
 
 /// A cache of the test's own and a root file system to take in.
 struct Place(TempDir);
@@ -235,15 +235,37 @@ umoci config --image layout:t --config.user app --config.workingdir /etc --confi
     --config.entrypoint /bin/sh --config.entrypoint -c \
     --config.cmd 'echo $(/bin/busybox id -u) $PWD $A'";
 
-#[test]
-fn an_image_is_exported_in_every_form() {
+/// `None`, with the reason told, where it cannot be made.
+fn furnished() -> Option<Place> {
     if !needs(Path::new(BUSYBOX).exists(), BUSYBOX) || !is_root() || !has("umoci") {
-        return;
+        return None;
     }
     let place = Place::new();
     let made = Command::new("sh").args(["-euc", FURNISHED, "sh"]).arg(place.path("")).output();
     let made = made.unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Some(place)
+}
+
+#[test]
+fn what_an_image_says_holds_in_every_environment() {
+    let Some(place) = furnished() else { return };
+    for environment in ["process", "container", "docker", "vm"] {
+        if !ready(&[environment]) {
+            continue;
+        }
+        let line = format!("exec --quiet --on {environment} --image oci:@/layout:t");
+        let ran = place.run(&line).expect(0, &[]);
+        assert_eq!(ran.out(), "1234 /etc b\n", "{environment}");
+        // Words replace both entry point and command; the rest stays.
+        let ran = place.run(&format!("{line} -- /bin/busybox id -g")).expect(0, &[]);
+        assert_eq!(ran.out(), "4321\n", "{environment}");
+    }
+}
+
+#[test]
+fn an_image_is_exported_in_every_form() {
+    let Some(place) = furnished() else { return };
     for form in ["directory", "bundle", "ext4", "tar"] {
         let line = format!("image export oci:@/layout:t --form {form} --out @/{form}");
         place.run(&line).expect(0, &[]);
