@@ -15,12 +15,14 @@ mod program;
 mod provision;
 mod run;
 mod schedule;
+mod static_program;
 mod sweep;
 
 pub use error::RunError;
 pub use exec::{ExecRequest, ExecResult, exec};
 pub use interrupt::Interrupt;
-pub use provision::{Prepared, Provisions, Workplace, check_static};
+pub use provision::{Prepared, Provisions, Workplace};
 pub use run::{Ended, Experiment, Roots, run};
 pub use schedule::schedule;
+pub use static_program::check_static;
 pub use sweep::sweep;
