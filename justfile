@@ -38,9 +38,10 @@ fmt:
 deny:
     cargo deny check
 
-# Check that it compiles for 64-bit Arm (needs `rustup target add aarch64-unknown-linux-gnu`)
+# Check that it compiles for 64-bit Arm (needs `rustup target add aarch64-unknown-linux-gnu`
+# and the package gcc-aarch64-linux-gnu)
 check-arm:
-    cargo check --workspace --target aarch64-unknown-linux-gnu
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc cargo check --workspace --target aarch64-unknown-linux-gnu
 
 # Fuzz what parses a stranger's bytes: layers, kernel or onnx (needs `cargo install cargo-fuzz`)
 fuzz target seconds='60':

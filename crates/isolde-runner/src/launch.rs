@@ -57,6 +57,10 @@ impl Stop {
         Self::Failed(Failure { kind, stage, reason: reason.into(), hint: None })
     }
 
+    const fn is_timeout(&self) -> bool {
+        matches!(self, Self::Failed(Failure { kind: FailureKind::TimedOut, .. }))
+    }
+
     fn backend(stage: Stage, error: &BackendError) -> Self {
         let kind = match error {
             BackendError::TimedOut { .. } => FailureKind::TimedOut,
@@ -84,6 +88,11 @@ impl Stop {
         Self::failed(kind, stage, chain(silence))
     }
 }
+
+/// An agent that has not ended after this part of the time for it may not have
+/// heard the goodbye: an emulated guest on a busy host was seen to sleep on. A line
+/// that is closed says the same once more.
+const HEARING_SHARE: u32 = 4;
 
 /// How long the last counters and the tear-down of a failed launch may take.
 const END_PATIENCE: Duration = Duration::from_secs(10);
@@ -232,8 +241,12 @@ impl Course<'_> {
         let deadline = Instant::now() + self.order.deadlines.exit.0;
         // An agent that has ended already needs no goodbye.
         let _ = line.send(&ToAgent::Bye);
-        let ending = self.await_end(sandbox, deadline);
+        let hearing = self.order.deadlines.exit.0 / HEARING_SHARE;
+        let mut ending = self.await_end(sandbox, Instant::now() + hearing);
         drop(line);
+        if matches!(&ending, Err(stop) if stop.is_timeout()) {
+            ending = self.await_end(sandbox, deadline);
+        }
         self.mark(Mark::ExitSeen);
         self.read(sandbox);
         match ending? {

@@ -59,6 +59,7 @@ enum Fault {
     WrongLabel,
     OtherOutput,
     HangsAfterwards,
+    HearsNoGoodbye,
     FloodsInferences,
     ImpossibleDuration,
 }
@@ -100,9 +101,13 @@ fn agent(mut stream: UnixStream, fault: Fault) -> i32 {
     work(&mut stream, &job, fault);
     send(&mut stream, &FromAgent::Finished);
     while receive(&stream).is_some() {
-        if fault != Fault::HangsAfterwards {
+        if !matches!(fault, Fault::HangsAfterwards | Fault::HearsNoGoodbye) {
             return 0;
         }
+    }
+    if fault == Fault::HangsAfterwards {
+        // Longer than the plan allows.
+        std::thread::sleep(Duration::from_secs(1));
     }
     0
 }
@@ -263,6 +268,14 @@ fn every_fault_is_a_failure_of_its_kind_and_spares_the_others() {
         assert_eq!(failures(&result.bundle), [("bad".to_owned(), kind)]);
         assert_eq!(result.ended.state, BundleState::Complete);
     }
+}
+
+#[test]
+fn a_closed_line_says_goodbye_to_those_who_did_not_hear_it() {
+    let plan = plan(&["deaf"], 1);
+    let fakes = vec![fake("deaf", Fault::HearsNoGoodbye)];
+    let Some(result) = run_fakes(&plan, fakes, None) else { return };
+    assert_eq!((result.ended.trials, result.ended.failed), (1, 0));
 }
 
 #[test]
