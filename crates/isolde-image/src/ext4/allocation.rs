@@ -8,7 +8,8 @@ use crate::merged::{Content, Kind, NodeId, Tree};
 
 /// Number of the root folder's inode.
 const ROOT_INODE: u32 = 2;
-/// A folder with more subfolders than this tells none (dir_nlink).
+/// A folder with more subfolders than this tells none (dir_nlink); a file cannot
+/// have more names (`EXT4_LINK_MAX`).
 const MOST_LINKS: u32 = 65_000;
 /// Longest target of a link that the inode itself holds.
 pub(super) const SHORT_TARGET: usize = 59;
@@ -81,7 +82,11 @@ impl Allocation {
         let (mut places, by_inode, by_block) = number(tree);
         let mut next = 0;
         for &id in &by_block {
-            let needs = needs(tree, id).map_err(|reason| ImageError::Unfit {
+            let counted = match places[id as usize].links {
+                links if links > MOST_LINKS => Err(format!("it has {links} names")),
+                _ => needs(tree, id),
+            };
+            let needs = counted.map_err(|reason| ImageError::Unfit {
                 path: find_name(tree, id),
                 form: "ext4",
                 reason,
@@ -144,8 +149,9 @@ fn number(tree: &Tree) -> Numbered {
         // The names `..` in its folders.
         places[id as usize].links += folders;
     }
-    for place in &mut places {
-        if place.links > MOST_LINKS {
+    for &id in &by_inode {
+        let place = &mut places[id as usize];
+        if place.links > MOST_LINKS && matches!(tree.node(id).kind, Kind::Folder(_)) {
             place.links = 1;
         }
     }

@@ -89,3 +89,27 @@ fn folders_of_many_names_need_the_blocks_that_were_counted() {
         assert_eq!(found, count + 2);
     }
 }
+
+#[test]
+fn more_names_than_a_file_can_have_are_refused() {
+    let names = |count: usize| {
+        let mut bytes = Vec::new();
+        for number in 0..count {
+            let mut header = tar::Header::new_gnu();
+            let (kind, link) = match number {
+                0 => (tar::EntryType::Regular, ""),
+                _ => (tar::EntryType::Link, "0"),
+            };
+            header.set_entry_type(kind);
+            header.set_path(number.to_string()).unwrap();
+            header.set_link_name_literal(link).unwrap();
+            header.set_size(0);
+            header.set_cksum();
+            bytes.extend_from_slice(header.as_bytes());
+        }
+        crate::check_layers(&[&bytes])
+    };
+    assert_eq!(names(65_000), Ok(()));
+    let refused = names(65_001).unwrap_err();
+    assert!(refused.contains("65001 names"), "{refused}");
+}
