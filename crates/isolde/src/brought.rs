@@ -302,16 +302,7 @@ mod tests {
     use isolde_image::ImageConfig;
 
     use super::*;
-
-    fn source(image: Option<&str>, command: &[&str]) -> ProgramSource {
-        ProgramSource {
-            image: image.map(|name| ImageSource { reference: name.into(), id: String::new() }),
-            command: command.iter().map(|&word| word.to_owned()).collect(),
-            files: Vec::new(),
-            ready: ReadySign::Line,
-            inferences: None,
-        }
-    }
+    use crate::naming::tests::source;
 
     #[test]
     fn words_replace_the_command_and_the_entry_point_stays() {

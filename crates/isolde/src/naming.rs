@@ -58,12 +58,12 @@ fn plain(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use isolde_model::{ImageSource, ReadySign};
 
     use super::*;
 
-    fn source(image: Option<&str>, command: &[&str]) -> ProgramSource {
+    pub(crate) fn source(image: Option<&str>, command: &[&str]) -> ProgramSource {
         ProgramSource {
             image: image.map(|name| ImageSource { reference: name.into(), id: String::new() }),
             command: command.iter().map(|&word| word.to_owned()).collect(),
