@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. The two sides are the same executable, so a
 /// difference means that a stale copy runs in the sandbox.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The agent's first byte.
 pub const BOOT_MARK: u8 = 0xA9;

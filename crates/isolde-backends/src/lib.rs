@@ -12,10 +12,11 @@ pub mod kvm;
 mod limits;
 mod overlay;
 pub mod process;
+pub mod qemu;
 mod registry;
 mod sandbox;
-mod supervise;
-pub mod vm;
+pub mod supervise;
+mod vmm;
 
 pub use error::BackendError;
 pub use registry::{all, find};

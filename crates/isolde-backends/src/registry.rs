@@ -6,7 +6,7 @@ use crate::Backend;
 use crate::container::Container;
 use crate::docker::Docker;
 use crate::process::Process;
-use crate::vm::Vm;
+use crate::qemu::Qemu;
 
 /// All environments, in the order in which tables list them: from the weakest
 /// isolation to the strongest.
@@ -16,7 +16,8 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         Box::new(Process::new()),
         Box::new(Container::new()),
         Box::new(Docker::new()),
-        Box::new(Vm::new()),
+        Box::new(Qemu::microvm()),
+        Box::new(Qemu::vm()),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! The two traits that every isolation technology implements.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use isolde_model::{ByteSize, EnvironmentName, GuestNeeds, Leak, Readiness, Reading};
@@ -31,19 +31,14 @@ pub trait Backend: Send + Sync {
         None
     }
 
-    /// Does once what all launches of one root file system share, such as
-    /// loading it into an engine: called before the first launch so that none
-    /// is charged with it. [`Backend::create`] makes up for it where nobody did.
-    /// The arguments are those of [`SandboxSpec`].
+    /// Does once what all launches like `spec` share, such as loading the root file
+    /// system into an engine: called before the first launch so that none is charged
+    /// with it. [`Backend::create`] makes up for it where nobody did. What it puts into
+    /// the spec's cgroup and scratch folder is gone when it returns.
     ///
     /// # Errors
     /// What could not be prepared and why.
-    fn prepare(
-        &self,
-        _root: &Path,
-        _root_digest: &str,
-        _writable_root: bool,
-    ) -> Result<(), BackendError> {
+    fn prepare(&self, _spec: &SandboxSpec) -> Result<(), BackendError> {
         Ok(())
     }
 
@@ -97,6 +92,12 @@ pub trait Sandbox: Send {
     /// # Errors
     /// What could not be started and why; or that `deadline` passed.
     fn start(&mut self, deadline: Instant) -> Result<Line, BackendError>;
+
+    /// When what isolates ran, where [`Sandbox::start`] waits for more than that;
+    /// `None`: when it returned.
+    fn running_since(&self) -> Option<Instant> {
+        None
+    }
 
     /// CPU and memory used so far, seen from the host, including daemons that
     /// work outside the sandbox's cgroup.
@@ -182,6 +183,10 @@ pub struct SandboxSpec {
     pub writable_root: bool,
     /// Kernel to boot, where the back end needs one.
     pub kernel: Option<GuestKernel>,
+    /// An ext4 image with nothing but room, as much as a writable root has, where the
+    /// back end's guests put their root together from two disks
+    /// ([`GuestNeeds::overlay`]). Read-only: each launch has a copy of its own.
+    pub room: Option<PathBuf>,
     /// CPUs of the host that the sandbox runs on; their number is the number of vCPUs.
     pub cpus: Vec<u32>,
     /// Memory limit, or memory of the VM.

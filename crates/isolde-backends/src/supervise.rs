@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,19 +21,19 @@ use crate::{BackendError, Ending};
 /// A child of this process under watch: its end is awaited with a deadline
 /// and its status is collected once. Killed when this value is dropped.
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub struct Watched {
     pidfd: OwnedFd,
     ending: Option<Ending>,
 }
 
 impl Watched {
     /// Watches the child `pid`, whose status nobody else collects.
-    pub(crate) fn new(pid: Pid) -> io::Result<Self> {
+    pub fn new(pid: Pid) -> io::Result<Self> {
         Ok(Self { pidfd: pidfd_open(pid, PidfdFlags::empty())?, ending: None })
     }
 
     /// The child's end, should it have come.
-    pub(crate) fn ended(&mut self) -> Option<Ending> {
+    pub fn ended(&mut self) -> Option<Ending> {
         if self.ending.is_none() {
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
             let status = waitid(WaitId::PidFd(self.pidfd.as_fd()), options).ok().flatten();
@@ -43,11 +43,7 @@ impl Watched {
     }
 
     /// Waits for the child's end.
-    pub(crate) fn wait(
-        &mut self,
-        what: &'static str,
-        deadline: Instant,
-    ) -> Result<Ending, BackendError> {
+    pub fn wait(&mut self, what: &'static str, deadline: Instant) -> Result<Ending, BackendError> {
         loop {
             if let Some(ending) = self.ended() {
                 return Ok(ending);
@@ -65,7 +61,7 @@ impl Watched {
     }
 
     /// Kills the child and collects its status; false where it did not end.
-    pub(crate) fn kill(&mut self) -> bool {
+    pub fn kill(&mut self) -> bool {
         if self.ended().is_some() {
             return true;
         }
@@ -86,7 +82,7 @@ const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command's process that is killed when this value is dropped, or with its parent.
 #[derive(Debug)]
-pub(crate) struct Supervised {
+pub struct Supervised {
     child: Child,
     watched: Watched,
 }
@@ -94,7 +90,7 @@ pub(crate) struct Supervised {
 impl Supervised {
     /// Starts `command`. The kernel kills the child should the calling thread
     /// end before it, so it must be called from a thread that outlives it.
-    pub(crate) fn spawn(command: &mut Command) -> Result<Self, BackendError> {
+    pub fn spawn(command: &mut Command) -> Result<Self, BackendError> {
         let parent = rustix::process::getpid();
         let die_with_parent = move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -125,29 +121,37 @@ impl Supervised {
         }
     }
 
+    /// The child's end, should it have come.
+    pub fn ended(&mut self) -> Option<Ending> {
+        self.watched.ended()
+    }
+
     /// The process id.
-    #[cfg(test)]
-    pub(crate) fn id(&self) -> u32 {
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits for the child's end.
-    pub(crate) fn wait(
-        &mut self,
-        what: &'static str,
-        deadline: Instant,
-    ) -> Result<Ending, BackendError> {
+    pub fn wait(&mut self, what: &'static str, deadline: Instant) -> Result<Ending, BackendError> {
         self.watched.wait(what, deadline)
     }
 
     /// Kills the child and collects its status.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.watched.kill();
     }
 
     /// The child itself, to take its pipes.
-    pub(crate) const fn child(&mut self) -> &mut Child {
+    pub const fn child(&mut self) -> &mut Child {
         &mut self.child
+    }
+}
+
+/// Readable once the child has ended.
+impl AsFd for Supervised {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watched.pidfd.as_fd()
     }
 }
 
@@ -160,7 +164,7 @@ fn ending_of(status: &WaitIdStatus) -> Option<Ending> {
 }
 
 /// A duration for poll(2).
-pub(crate) fn timespec(duration: Duration) -> Timespec {
+pub fn timespec(duration: Duration) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: i64::from(duration.subsec_nanos()),
@@ -177,7 +181,7 @@ const TAIL_PATIENCE: Duration = Duration::from_millis(500);
 /// The last [`TAIL_BYTES`] of a stream, read by a thread of its own until the
 /// stream ends, so that the writer never blocks and never fills the disk.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tail(Arc<TailState>);
+pub struct Tail(Arc<TailState>);
 
 #[derive(Debug, Default)]
 struct TailState {
@@ -194,7 +198,7 @@ struct Kept {
 
 impl Tail {
     /// Follows `stream`.
-    pub(crate) fn follow(stream: impl Into<OwnedFd>) -> Self {
+    pub fn follow(stream: impl Into<OwnedFd>) -> Self {
         let tail = Self::default();
         tail.lock().followed = true;
         let kept = tail.clone();
@@ -211,7 +215,7 @@ impl Tail {
     }
 
     /// Adds bytes at the end.
-    pub(crate) fn push(&self, bytes: &[u8]) {
+    pub fn push(&self, bytes: &[u8]) {
         let mut kept = self.lock();
         kept.bytes.extend(bytes);
         let excess = kept.bytes.len().saturating_sub(TAIL_BYTES);
@@ -219,7 +223,7 @@ impl Tail {
     }
 
     /// What is kept of a stream whose writer has ended.
-    pub(crate) fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let waited =
             self.0.ended.wait_timeout_while(self.lock(), TAIL_PATIENCE, |kept| kept.followed);
         let (kept, _) = waited.unwrap_or_else(PoisonError::into_inner);

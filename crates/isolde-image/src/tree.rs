@@ -77,6 +77,13 @@ impl RootTree {
         Self { layers, entries, room_bytes: 0, store: None }.with_room()
     }
 
+    /// No files at all, only free room for what an application writes.
+    #[must_use]
+    pub fn room() -> Self {
+        Self { layers: Vec::new(), entries: BTreeMap::new(), room_bytes: 0, store: None }
+            .with_room()
+    }
+
     /// The same with free room for what an application writes.
     #[must_use]
     pub fn with_room(self) -> Self {

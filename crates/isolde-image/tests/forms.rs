@@ -10,8 +10,12 @@ use isolde_image::{ImageError, RootTree, Store, choose_kernel};
 use isolde_model::{Bus, GuestLine, GuestNeeds, KernelForm};
 
 /// Of the `vm` environment.
-const NEEDS: GuestNeeds =
-    GuestNeeds { form: KernelForm::Distribution, bus: Bus::Pci, line: GuestLine::Port };
+const NEEDS: GuestNeeds = GuestNeeds {
+    form: KernelForm::Distribution,
+    bus: Bus::Pci,
+    line: GuestLine::Port,
+    overlay: false,
+};
 
 struct Bench {
     folder: tempfile::TempDir,

@@ -23,8 +23,11 @@ pub enum KernelForm {
 pub enum Bus {
     /// PCI.
     Pci,
-    /// Memory-mapped, without a bus: most microVMs.
+    /// Memory-mapped, without a bus: most microVMs. ACPI or a device tree announces them.
     Mmio,
+    /// The same, but on x86-64 nothing except the kernel's command line announces
+    /// them (CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES).
+    MmioByParameter,
 }
 
 /// What carries the line to the agent.
@@ -33,9 +36,15 @@ pub enum Bus {
 pub enum GuestLine {
     /// A port of a virtio console.
     Port,
-    /// A virtio socket.
+    /// A virtio socket: the guest connects to [`LINE_PORT`] of the host.
     Vsock,
 }
+
+/// The port of the host's that a guest connects its line to, by virtio socket.
+pub const LINE_PORT: u32 = 1024;
+
+/// The port that a guest which is to rest connects to when it is ready for that.
+pub const REST_PORT: u32 = 1025;
 
 /// What a virtual machine needs of a guest kernel: every one of them also needs
 /// virtio-blk and ext4 for its root disk.
@@ -47,6 +56,9 @@ pub struct GuestNeeds {
     pub bus: Bus,
     /// What carries the line to the agent.
     pub line: GuestLine,
+    /// Whether a root that can be written to is put together from two disks by
+    /// overlayfs: for VMMs that cannot throw away what a guest writes.
+    pub overlay: bool,
 }
 
 impl fmt::Display for GuestNeeds {
@@ -54,12 +66,106 @@ impl fmt::Display for GuestNeeds {
         let bus = match self.bus {
             Bus::Pci => "PCI",
             Bus::Mmio => "MMIO",
+            Bus::MmioByParameter => "MMIO by parameter",
         };
         let line = match self.line {
             GuestLine::Port => "port",
             GuestLine::Vsock => "vsock",
         };
         write!(f, "virtio over {bus}, {line}")
+    }
+}
+
+/// How a guest's root file system comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GuestRoot {
+    /// The first disk, which is shared and read-only.
+    #[default]
+    ReadOnly,
+    /// The first disk, which is the launch's own.
+    Writable,
+    /// The second disk, the launch's own, over the first, by overlayfs.
+    Overlay,
+}
+
+/// How a guest ends its machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GuestEnd {
+    /// It switches it off.
+    #[default]
+    PowerOff,
+    /// It resets it: for VMMs that have no power switch.
+    Reset,
+}
+
+/// What the host tells a guest on the kernel's command line, which hands parameters
+/// that it does not know to its first process as variables. That one, `/init` in
+/// `isolde-image`, goes by [`GuestParameters::ROOT`] and passes the others on to the
+/// agent as arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GuestParameters {
+    /// How the root file system comes about.
+    pub root: GuestRoot,
+    /// What carries the line to the agent.
+    pub line: GuestLine,
+    /// How the machine is ended.
+    pub end: GuestEnd,
+    /// Whether the guest, when it is up, waits to be frozen and thawed before it
+    /// opens its line.
+    pub rests: bool,
+}
+
+impl GuestParameters {
+    /// Name of the parameter that `/init` goes by.
+    pub const ROOT: &'static str = "ISOLDE_ROOT";
+    const LINE: &'static str = "ISOLDE_LINE";
+    const END: &'static str = "ISOLDE_END";
+    const REST: &'static str = "ISOLDE_REST";
+
+    /// What the agent is told by its arguments, each `NAME=VALUE`; what is not among
+    /// them has its default. The root is no matter of the agent's.
+    pub fn of_agent(arguments: impl IntoIterator<Item = String>) -> Self {
+        let mut told = Self {
+            root: GuestRoot::default(),
+            line: GuestLine::Port,
+            end: GuestEnd::default(),
+            rests: false,
+        };
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some((Self::LINE, "vsock")) => told.line = GuestLine::Vsock,
+                Some((Self::END, "reset")) => told.end = GuestEnd::Reset,
+                Some((Self::REST, "yes")) => told.rests = true,
+                _ => {}
+            }
+        }
+        told
+    }
+}
+
+/// The part of the kernel's command line, words separated by spaces; empty where all
+/// is as by default.
+impl fmt::Display for GuestParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let root = match self.root {
+            GuestRoot::ReadOnly => None,
+            GuestRoot::Writable => Some("rw"),
+            GuestRoot::Overlay => Some("overlay"),
+        };
+        let words = [
+            (Self::ROOT, root),
+            (Self::LINE, (self.line == GuestLine::Vsock).then_some("vsock")),
+            (Self::END, (self.end == GuestEnd::Reset).then_some("reset")),
+            (Self::REST, self.rests.then_some("yes")),
+        ];
+        let mut separator = "";
+        for (name, value) in words {
+            if let Some(value) = value {
+                write!(f, "{separator}{name}={value}")?;
+                separator = " ";
+            }
+        }
+        Ok(())
     }
 }
 
@@ -93,4 +199,25 @@ pub struct Bootable {
     pub machine_type: String,
     /// What the kernel lacks for it: nothing where it can be booted.
     pub lacks: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_reads_what_the_host_writes() {
+        let told = GuestParameters {
+            root: GuestRoot::Overlay,
+            line: GuestLine::Vsock,
+            end: GuestEnd::Reset,
+            rests: true,
+        };
+        let text = told.to_string();
+        assert_eq!(text, "ISOLDE_ROOT=overlay ISOLDE_LINE=vsock ISOLDE_END=reset ISOLDE_REST=yes");
+        let read = GuestParameters::of_agent(text.split(' ').map(str::to_owned));
+        assert_eq!(read, GuestParameters { root: GuestRoot::ReadOnly, ..told });
+        let default = GuestParameters::of_agent([String::from("agent")]);
+        assert_eq!(default.to_string(), "");
+    }
 }

@@ -51,6 +51,10 @@ pub struct CpuFacts {
     pub features_digest: Option<String>,
     /// True where a hypervisor announces itself to this host.
     pub virtualized: bool,
+    /// Why this host's own CPU is known to be software; such figures say nothing
+    /// about the speed of any device. `None` where nothing shows it.
+    #[serde(default)]
+    pub emulated: Option<String>,
 }
 
 /// What the KVM probe found.

@@ -18,7 +18,10 @@ mod surroundings;
 
 pub use environment::{EnvironmentName, Missing, Readiness, Ready};
 pub use event::Event;
-pub use guest::{Bootable, Bus, GuestLine, GuestNeeds, KernelForm, KernelReport};
+pub use guest::{
+    Bootable, Bus, GuestEnd, GuestLine, GuestNeeds, GuestParameters, GuestRoot, KernelForm,
+    KernelReport, LINE_PORT, REST_PORT,
+};
 pub use host::{CpuFacts, EnvironmentReport, HostFacts, KvmFacts};
 pub use mark::{Mark, MarkStamp};
 pub use outcome::{Failure, FailureKind, Outcome, Stage};

@@ -12,6 +12,11 @@ pub enum Mark {
     Requested,
     /// The back end started what isolates: a process, a container's init, a VMM.
     SandboxStarted,
+    /// A kernel of the sandbox's own started its clock: the arrival of the agent's
+    /// first byte less the kernel's age then, as told from inside. What a kernel does
+    /// before it has a clock counts as the VMM's. Environments on the host's kernel,
+    /// and guests that are restored, do not pass it.
+    KernelEntered,
     /// The agent's first byte arrived.
     AgentUp,
     /// The agent took the job and is about to load the application.
@@ -35,6 +40,7 @@ impl Mark {
         match self {
             Self::Requested => "requested",
             Self::SandboxStarted => "sandbox_started",
+            Self::KernelEntered => "kernel_entered",
             Self::AgentUp => "agent_up",
             Self::ApplicationStarted => "application_started",
             Self::ModelLoaded => "model_loaded",

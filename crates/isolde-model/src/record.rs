@@ -111,6 +111,10 @@ pub struct InsideFacts {
     pub own_kernel_memory: bool,
     /// Kernel release, as `uname -r`.
     pub kernel: String,
+    /// Age of a kernel of its own when the agent wrote its first byte, in
+    /// nanoseconds; `None` for the host's kernel and for a guest that was restored.
+    #[serde(default)]
+    pub kernel_age_ns: Option<u64>,
     /// Machine architecture, as `uname -m`.
     pub architecture: String,
     /// CPU model.

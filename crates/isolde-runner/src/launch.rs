@@ -159,7 +159,7 @@ impl Course<'_> {
         let start = self.order.deadlines.start.0;
         let deadline = self.requested + start;
         let line = sandbox.start(deadline).map_err(|error| Stop::backend(Stage::Start, &error))?;
-        self.mark(Mark::SandboxStarted);
+        self.mark_at(Mark::SandboxStarted, sandbox.running_since().unwrap_or_else(Instant::now));
         let mut line = HostLine::new(line, self.order.interrupt);
         let greeting = self
             .greet(&mut line, deadline)
@@ -191,8 +191,20 @@ impl Course<'_> {
         };
         let verdict = check_parity(&self.order.asked, &hello);
         let Hello { facts, .. } = hello;
+        self.enter_kernel(facts.kernel_age_ns);
         self.inside = Some(facts);
         verdict.map_err(|reason| Stop::failed(FailureKind::Parity, Stage::Greeting, reason))
+    }
+
+    /// Stamps the start of the sandbox's own kernel, by its age when the agent's first
+    /// byte was written. What comes from inside is held between the marks around it.
+    fn enter_kernel(&mut self, age_ns: Option<u64>) {
+        let [.., before, up] = &self.marks[..] else { return };
+        let Some(age_ns) = age_ns.filter(|_| up.mark == Mark::AgentUp) else { return };
+        let at_ns = up.at_ns.saturating_sub(age_ns).max(before.at_ns);
+        let stamp = MarkStamp { mark: Mark::KernelEntered, at_ns };
+        self.marks.insert(self.marks.len() - 1, stamp);
+        self.witness.marked(Mark::KernelEntered);
     }
 
     fn work(

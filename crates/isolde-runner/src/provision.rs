@@ -4,17 +4,18 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use isolde_backends::cgroup::{Cgroup, Hierarchy, host_hierarchy};
 use isolde_backends::{Backend, BackendError, GuestKernel, RootForm, SandboxSpec};
 use isolde_image::{Hold, HostKernel, Image, ImageError, RootTree, Store, choose_kernel};
-use isolde_model::{GuestNeeds, KernelForm, Leak, Missing, Readiness, Resources};
+use isolde_model::{GuestNeeds, KernelForm, Leak, Missing, Readiness, Ready, Resources};
 use tempfile::TempDir;
 
 use crate::RunError;
 use crate::check::Asked;
-use crate::host::allowed_cpus;
+use crate::host::{allowed_cpus, emulation};
 
 /// The root file system and kernels of a run, made once and shared by its launches.
 #[derive(Debug, Clone)]
@@ -92,7 +93,7 @@ impl Provisions {
 
     /// Whether `backend` can run here now, its guest kernel included.
     pub fn readiness(&self, backend: &dyn Backend) -> Readiness {
-        let readiness = backend.probe();
+        let readiness = as_on_this_host(backend.probe());
         let Some(needs) = backend.guest().filter(|_| readiness.is_ready()) else {
             return readiness;
         };
@@ -142,27 +143,51 @@ impl Provisions {
         })
     }
 
-    /// Makes what `backend` needs, before anything is timed.
+    /// Makes what `backend` needs for launches at `workplace`, before anything is
+    /// timed.
     ///
     /// # Errors
     /// What could not be made.
-    pub fn prepare(&mut self, backend: &dyn Backend) -> Result<Prepared, RunError> {
+    pub fn prepare(
+        &mut self,
+        backend: &dyn Backend,
+        workplace: &Workplace,
+    ) -> Result<Prepared, RunError> {
         let failed = |source| RunError::Image { environment: backend.name(), source };
-        let root = self.root(backend.root_form()).map_err(failed)?;
-        let root_digest = self.tree.digest();
-        backend
-            .prepare(&root, &root_digest, self.writable_root)
-            .map_err(|source| RunError::Prepare { environment: backend.name(), source })?;
-        Ok(Prepared {
-            root,
-            root_digest,
+        let guest = backend.guest();
+        let overlay = guest.is_some_and(|needs| needs.overlay) && self.writable_root;
+        let prepared = Prepared {
+            root: self.root(backend.root_form()).map_err(failed)?,
+            root_digest: self.tree.digest(),
             writable_root: self.writable_root,
-            emulated: backend.probe().is_emulated(),
-            kernel: match backend.guest() {
-                Some(needs) => Some(self.kernel(&needs).map_err(failed)?),
-                None => None,
-            },
-        })
+            emulated: self.readiness(backend).is_emulated(),
+            kernel: guest.map(|needs| self.kernel(&needs)).transpose().map_err(failed)?,
+            room: overlay
+                .then(|| self.store.ext4(&RootTree::room()))
+                .transpose()
+                .map_err(failed)?,
+        };
+        workplace.with_spare_spec(&prepared, |spec| {
+            backend
+                .prepare(&spec)
+                .map_err(|source| RunError::Prepare { environment: backend.name(), source })
+        })?;
+        Ok(prepared)
+    }
+}
+
+/// On a host whose own CPU is software, everything is emulated.
+fn as_on_this_host(readiness: Readiness) -> Readiness {
+    match (readiness, emulation()) {
+        (Readiness::Ready(ready), Some(why)) if !ready.emulated => {
+            let why = format!("the CPU of this host is emulated: {why}");
+            let note = match ready.note {
+                Some(note) => format!("{note}; {why}"),
+                None => why,
+            };
+            Readiness::Ready(Ready { emulated: true, note: Some(note), ..ready })
+        }
+        (readiness, _) => readiness,
     }
 }
 
@@ -173,6 +198,7 @@ pub struct Prepared {
     root_digest: String,
     writable_root: bool,
     kernel: Option<GuestKernel>,
+    room: Option<PathBuf>,
     emulated: bool,
 }
 
@@ -203,6 +229,9 @@ pub struct Workplace {
     resources: Resources,
     host_kernel: String,
     scratch: TempDir,
+    /// The next number for a sandbox that is no launch: counted down, so that it meets
+    /// none of theirs.
+    spare: AtomicU32,
 }
 
 /// First part of the names of everything that a run makes on the host.
@@ -233,6 +262,7 @@ impl Workplace {
             resources,
             host_kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             scratch,
+            spare: AtomicU32::new(u32::MAX),
         })
     }
 
@@ -251,11 +281,30 @@ impl Workplace {
             root_digest: prepared.root_digest.clone(),
             writable_root: prepared.writable_root,
             kernel: prepared.kernel.clone(),
+            room: prepared.room.clone(),
             cpus: self.cpus.clone(),
             memory: self.resources.memory,
             cgroup,
             scratch,
         })
+    }
+
+    /// Does something with everything for one sandbox that is no launch, and takes
+    /// that away again.
+    fn with_spare_spec<T>(
+        &self,
+        prepared: &Prepared,
+        work: impl FnOnce(SandboxSpec) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        let number = self.spare.fetch_sub(1, Ordering::Relaxed);
+        let spec = self.spec(prepared, number)?;
+        let cgroup = spec.cgroup.clone();
+        let done = work(spec);
+        for Leak { what, detail } in cgroup.remove() {
+            tracing::warn!("left behind: {what}: {detail}; `isolde clean` removes it");
+        }
+        self.tidy(number).map_err(RunError::Scratch)?;
+        done
     }
 
     fn cgroup(&self, number: u32) -> Result<Cgroup, BackendError> {

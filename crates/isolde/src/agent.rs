@@ -1,11 +1,13 @@
 //! This executable inside a sandbox. Looked at before anything else: the first
 //! byte to the host marks how long the way here took.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use isolde_agent::guest;
 use isolde_agent::inside::{AgentLine, Place, serve};
+use isolde_model::GuestParameters;
 
 use crate::model_trial;
 
@@ -49,7 +51,7 @@ fn serve_standard_streams() -> ExitCode {
         .and_then(|reader| Ok((reader, rustix::io::dup(rustix::stdio::stdout())?)))
         .map_err(std::io::Error::from)
         .and_then(|(reader, writer): (OwnedFd, OwnedFd)| AgentLine::open(reader, writer));
-    let served = line.map_err(Into::into).and_then(|line| serve(line, Place::SharedKernel));
+    let served = line.map_err(Into::into).and_then(|line| serve(line, Place::SharedKernel, None));
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -61,16 +63,32 @@ fn serve_standard_streams() -> ExitCode {
 
 /// First process of a virtual machine: a table of contents.
 fn serve_guest() -> ExitCode {
-    let port = guest::open_port().unwrap_or_else(|error| guest::give_up(&error));
-    let line = port
+    let told = GuestParameters::of_agent(std::env::args());
+    let (stream, age) = open_line(&told).unwrap_or_else(|error| guest::give_up(&error));
+    let line = stream
         .try_clone()
-        .and_then(|reader| Ok((reader, port.try_clone()?)))
+        .and_then(|reader| Ok((reader, stream.try_clone()?)))
         .and_then(|(reader, writer)| AgentLine::open(reader.into(), writer.into()))
         .unwrap_or_else(|error| guest::give_up(&error));
-    guest::finish_boot();
-    guest::end_with_host(&port);
-    match serve(line, Place::OwnKernel) {
-        Ok(()) => guest::power_off(),
+    if !told.rests {
+        guest::finish_boot();
+    }
+    guest::end_with_host(&stream, told.end);
+    match serve(line, Place::OwnKernel, age) {
+        Ok(()) => guest::end_machine(told.end),
         Err(error) => guest::give_up(&error),
     }
+}
+
+/// The line to the host, and the kernel's age now, unless it was thawed: its clock
+/// then counts from another machine's start.
+fn open_line(told: &GuestParameters) -> Result<(File, Option<u64>), guest::GuestError> {
+    if !told.rests {
+        return Ok((guest::open_line(told)?, Some(guest::kernel_age_ns())));
+    }
+    guest::finish_boot();
+    guest::rest()?;
+    let mut stream = guest::open_line(told)?;
+    guest::refresh(&mut stream)?;
+    Ok((stream, None))
 }

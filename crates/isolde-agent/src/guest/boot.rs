@@ -5,11 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use isolde_model::{GuestEnd, GuestLine, GuestParameters, LINE_PORT};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::system::{RebootCommand, reboot};
+use rustix::time::{ClockId, clock_gettime};
 
-use super::{GuestError, console, surroundings};
+use super::{GuestError, console, surroundings, vsock};
 
 /// Name of the virtio port that is the line to the host.
 const PORT_NAME: &str = "isolde";
@@ -24,13 +26,33 @@ const PORT_PAUSE: Duration = Duration::from_millis(1);
 /// Where the kernel lists ports with their names.
 const PORTS: &str = "/sys/class/virtio-ports";
 
+/// Opens the line to the host, for reading and writing.
+///
+/// # Errors
+/// That what carries it does not appear within a minute, or cannot be opened.
+pub fn open_line(told: &GuestParameters) -> Result<File, GuestError> {
+    match told.line {
+        GuestLine::Port => open_port(),
+        GuestLine::Vsock => vsock::connect_to_host(LINE_PORT)
+            .map_err(|error| GuestError::new("connect to", "the host", error)),
+    }
+}
+
+/// Nanoseconds since this kernel started its clock.
+#[must_use]
+pub fn kernel_age_ns() -> u64 {
+    let age = clock_gettime(ClockId::Boottime);
+    let (seconds, nanoseconds) = (age.tv_sec.unsigned_abs(), age.tv_nsec.unsigned_abs());
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
+}
+
 /// Opens the port to the host, for reading and writing. It mounts /sys, to
 /// learn which of the ports it is, and nothing else: the first byte shall not
 /// wait for what it does not need.
 ///
 /// # Errors
 /// That the port does not appear within a minute, or cannot be opened.
-pub fn open_port() -> Result<File, GuestError> {
+fn open_port() -> Result<File, GuestError> {
     surroundings::mount_on("/sys", "sysfs", None)?;
     let deadline = Instant::now() + PORT_PATIENCE;
     loop {
@@ -62,21 +84,21 @@ fn find_port(ports: &Path) -> Option<PathBuf> {
         .find(|device| device.exists())
 }
 
-/// Switches the machine off as soon as the host closes its end of `port`, from
-/// a thread that sleeps until then. A write to a port without a host waits for
-/// one for ever, so nothing else would end the machine.
-pub fn end_with_host(port: &File) {
-    let watch = port.try_clone().and_then(|port| {
+/// Ends the machine as soon as the host closes its end of `line`, from a thread
+/// that sleeps until then. A write to a port without a host waits for one for ever,
+/// so nothing else would end the machine.
+pub fn end_with_host(line: &File, end: GuestEnd) {
+    let watch = line.try_clone().and_then(|line| {
         let hung_up = move || {
-            // No events are asked for: only a hang-up ends the wait.
-            let mut watched = [PollFd::new(&port, PollFlags::empty())];
+            // Nothing but a hang-up is asked for; a socket's is an event of its own.
+            let mut watched = [PollFd::new(&line, PollFlags::RDHUP)];
             while let Ok(0) | Err(Errno::INTR) = poll(&mut watched, None) {}
-            power_off()
+            end_machine(end)
         };
         std::thread::Builder::new().spawn(hung_up)
     });
     if let Err(error) = watch {
-        console::report(&GuestError::new("watch", "the port", error));
+        console::report(&GuestError::new("watch", "the line", error));
     }
 }
 
@@ -96,12 +118,16 @@ pub fn give_up(why: &dyn std::error::Error) -> ! {
     std::process::exit(1)
 }
 
-/// Switches the machine off. What was written to the port has reached the host
-/// by then: such a write returns when the host has taken it. What was written to
-/// the root disk is thrown away, so nothing waits for it.
-pub fn power_off() -> ! {
-    if let Err(error) = reboot(RebootCommand::PowerOff) {
-        console::report(&GuestError::new("power off", "the machine", error));
+/// Ends the machine. Everything that was written to the line has reached the host by
+/// then: it says goodbye when it has it. What was written to the root disk is thrown
+/// away, so nothing waits for it.
+pub fn end_machine(end: GuestEnd) -> ! {
+    let command = match end {
+        GuestEnd::PowerOff => RebootCommand::PowerOff,
+        GuestEnd::Reset => RebootCommand::Restart,
+    };
+    if let Err(error) = reboot(command) {
+        console::report(&GuestError::new("end", "the machine", error));
     }
     // A panic ends the machine as well.
     std::process::exit(1)

@@ -1,32 +1,37 @@
 //! The guest side of a virtual machine, where the agent is PID 1.
 //!
 //! `/init` of the initramfs (in `isolde-image`) has loaded drivers and started
-//! this executable from the root disk, with /dev mounted. [`open_port`] gives
+//! this executable from the root disk, with /dev mounted. [`open_line`] gives
 //! the line to the host, the caller writes the boot mark, and [`finish_boot`]
-//! provides what was not needed for that byte.
+//! provides what was not needed for that byte. A guest that is to be frozen when it is
+//! up finishes its boot first, and then has [`rest`].
 //!
 //! ```no_run
 //! use std::io::Write;
 //! use isolde_agent::guest;
 //! if guest::is_first_process() {
-//!     let mut line = guest::open_port().unwrap_or_else(|error| guest::give_up(&error));
+//!     let told = isolde_model::GuestParameters::of_agent(std::env::args());
+//!     let mut line = guest::open_line(&told).unwrap_or_else(|error| guest::give_up(&error));
 //!     line.write_all(b"!").unwrap_or_else(|error| guest::give_up(&error));
 //!     guest::finish_boot();
 //!     // serve over the line
-//!     guest::power_off()
+//!     guest::end_machine(told.end)
 //! }
 //! ```
 
 mod boot;
 mod console;
 mod reap;
+mod rest;
 mod surroundings;
+mod vsock;
 
 use std::ffi::OsStr;
 use std::io;
 
-pub use boot::{end_with_host, finish_boot, give_up, open_port, power_off};
+pub use boot::{end_machine, end_with_host, finish_boot, give_up, kernel_age_ns, open_line};
 pub use reap::{Ended, reap_until};
+pub use rest::{READY_TO_REST, THAW_BYTES, refresh, rest};
 
 /// What `/init` calls this executable. In a container the agent may be PID 1 as
 /// well, so its number alone tells nothing.

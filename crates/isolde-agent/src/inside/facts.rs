@@ -16,6 +16,7 @@ pub(super) fn read(place: Place) -> InsideFacts {
         memory_limit_bytes: memory::limit(place),
         own_kernel_memory: place == Place::OwnKernel,
         kernel: uname.release().to_string_lossy().into_owned(),
+        kernel_age_ns: None,
         architecture: uname.machine().to_string_lossy().into_owned(),
         cpu_model,
         features_digest,

@@ -37,15 +37,20 @@ pub enum AgentError {
 }
 
 /// Serves one job over `line`, whose boot mark was written already, and returns
-/// when the host says goodbye or is gone.
+/// when the host says goodbye or is gone. `kernel_age_ns` is the age of a kernel of
+/// its own at that mark.
 ///
 /// # Errors
 /// That the line broke in the middle.
-pub fn serve(mut line: AgentLine, place: Place) -> Result<(), AgentError> {
+pub fn serve(
+    mut line: AgentLine,
+    place: Place,
+    kernel_age_ns: Option<u64>,
+) -> Result<(), AgentError> {
     line.send(&FromAgent::Hello(Hello {
         protocol: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        facts: facts(place),
+        facts: InsideFacts { kernel_age_ns, ..facts(place) },
     }))?;
     match line.receive()? {
         Order::Message(ToAgent::Run(job)) => {

@@ -22,7 +22,6 @@ mod pump;
 mod sandbox;
 mod sweep;
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -103,15 +102,11 @@ impl Backend for Docker {
         RootForm::Tar
     }
 
-    fn prepare(
-        &self,
-        root: &Path,
-        root_digest: &str,
-        writable_root: bool,
-    ) -> Result<(), BackendError> {
+    fn prepare(&self, spec: &SandboxSpec) -> Result<(), BackendError> {
         let engine = self.engine()?;
         engine.daemons()?;
-        let root = Root { archive: root, digest: root_digest, keep: writable_root };
+        let (archive, digest) = (&spec.root, &spec.root_digest);
+        let root = Root { archive, digest, keep: spec.writable_root };
         self.images.ensure(&engine, root).map(|_| ())
     }
 

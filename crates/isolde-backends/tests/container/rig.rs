@@ -124,6 +124,7 @@ impl Rig {
             root_digest: String::new(),
             writable_root: false,
             kernel: None,
+            room: None,
             cpus: vec![0],
             memory: self.memory,
             cgroup: self.cgroup().clone(),

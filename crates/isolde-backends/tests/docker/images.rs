@@ -1,17 +1,17 @@
 //! Images that the Engine keeps between runs, for roots that can be written to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use isolde_backends::Backend;
 use isolde_backends::docker::Docker;
+use isolde_backends::{Backend, SandboxSpec};
 
-use crate::{Bench, docker_cli};
+use crate::{Bench, docker_cli, spec_of};
 
 #[test]
 fn an_image_is_kept_for_the_next_run_and_forgotten_on_request() {
     let Some(bench) = Bench::set_up() else { return };
-    bench.docker.prepare(&bench.root(), &bench.digest, true).unwrap();
+    bench.docker.prepare(&bench.writable_spec()).unwrap();
     let kept = format!("isolde-root:{}", bench.digest);
     let id = docker_cli(&["image", "ls", "--quiet", &kept]);
     assert_ne!(id, "");
@@ -22,7 +22,7 @@ fn an_image_is_kept_for_the_next_run_and_forgotten_on_request() {
     assert!(forgotten.unwrap().removed.is_empty());
     // Another run needs no archive to import.
     let next = Docker::new();
-    next.prepare(Path::new("/nowhere"), &bench.digest, true).unwrap();
+    next.prepare(&SandboxSpec { root: "/nowhere".into(), ..bench.writable_spec() }).unwrap();
     assert_eq!(next.retire(), []);
     bench.docker.retire();
     assert_eq!(docker_cli(&["image", "ls", "--quiet", &bench.tag()]), "");
@@ -38,7 +38,7 @@ fn an_image_that_was_only_named_like_ours_is_not_taken_for_it() {
     let root = bench.root();
     docker_cli(&["import", root.to_str().unwrap(), &kept]);
     let forged = docker_cli(&["image", "ls", "--quiet", &kept]);
-    bench.docker.prepare(&root, &bench.digest, true).unwrap();
+    bench.docker.prepare(&bench.writable_spec()).unwrap();
     assert_ne!(docker_cli(&["image", "ls", "--quiet", &kept]), forged);
     docker_cli(&["image", "rm", &forged]);
     bench.docker.retire();
@@ -98,6 +98,7 @@ fn play_the_run_that_dies() {
     let Some(archive) = std::env::var_os("ISOLDE_TEST_ARCHIVE") else { return };
     let digest = std::env::var("ISOLDE_TEST_DIGEST").unwrap();
     let docker = Docker::new();
-    docker.prepare(&PathBuf::from(archive), &digest, true).unwrap();
+    let spec = spec_of(PathBuf::from(archive), &digest);
+    docker.prepare(&SandboxSpec { writable_root: true, ..spec }).unwrap();
     std::mem::forget(docker);
 }

@@ -58,6 +58,24 @@ struct Bench {
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
+/// Of an archive in its bench's folder.
+fn spec_of(root: PathBuf, digest: &str) -> SandboxSpec {
+    let id = format!("test-{}-{}", std::process::id(), number());
+    let hierarchy = cgroup::host_hierarchy().unwrap();
+    SandboxSpec {
+        root_digest: digest.to_owned(),
+        writable_root: false,
+        kernel: None,
+        room: None,
+        cpus: vec![0],
+        memory: MEMORY,
+        cgroup: Cgroup::create(&hierarchy, &format!("isolde/{id}"), &[0]).unwrap(),
+        scratch: root.parent().unwrap().to_owned(),
+        root,
+        id,
+    }
+}
+
 fn number() -> u32 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
@@ -104,19 +122,11 @@ impl Bench {
     }
 
     fn spec(&self) -> SandboxSpec {
-        let id = format!("test-{}-{}", std::process::id(), number());
-        let hierarchy = cgroup::host_hierarchy().unwrap();
-        SandboxSpec {
-            root: self.root(),
-            root_digest: self.digest.clone(),
-            writable_root: false,
-            kernel: None,
-            cpus: vec![0],
-            memory: MEMORY,
-            cgroup: Cgroup::create(&hierarchy, &format!("isolde/{id}"), &[0]).unwrap(),
-            scratch: self.folder.path().to_owned(),
-            id,
-        }
+        spec_of(self.root(), &self.digest)
+    }
+
+    fn writable_spec(&self) -> SandboxSpec {
+        SandboxSpec { writable_root: true, ..self.spec() }
     }
 
     fn launch(&self, job: &str) -> Launched {
@@ -197,7 +207,7 @@ fn cgroup_folders(id: &str) -> HashSet<PathBuf> {
 #[test]
 fn both_directions_and_the_exit_status_come_through() {
     let Some(bench) = Bench::set_up() else { return };
-    bench.docker.prepare(&bench.root(), &bench.digest, false).unwrap();
+    bench.docker.prepare(&bench.spec()).unwrap();
     let mut launched = bench.launch("echo");
     launched.writer.write_all(b"\x00\xffthere and back\n").unwrap();
     // Closing the writer is what ends the agent.

@@ -149,11 +149,13 @@ pub(super) fn machines() -> Vec<GuestNeeds> {
         (KernelForm::Distribution, Bus::Pci),
         (KernelForm::Elf, Bus::Pci),
         (KernelForm::Elf, Bus::Mmio),
+        (KernelForm::Elf, Bus::MmioByParameter),
     ] {
         machines.extend([GuestLine::Port, GuestLine::Vsock].map(|line| GuestNeeds {
             form,
             bus,
             line,
+            overlay: false,
         }));
     }
     machines

@@ -4,6 +4,7 @@ use isolde_model::{Bus, GuestLine, GuestNeeds};
 
 use super::field::find;
 use super::modules::Modules;
+use super::{HostKernel, read_bounded, read_unpacked};
 
 /// A driver that some machine needs.
 struct Driver {
@@ -21,15 +22,24 @@ const VIRTIO_BLK: &str = "virtio_blk";
 const VIRTIO_CONSOLE: &str = "virtio_console";
 const VSOCK: &str = "vmw_vsock_virtio_transport";
 const EXT4: &str = "ext4";
+/// No module of its own: virtio_mmio with devices named on the command line.
+const BY_PARAMETER: &str = "virtio_mmio by parameter";
+const BY_PARAMETER_OPTION: &str = "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES";
+/// The parent of such devices in drivers/virtio/virtio_mmio.c.
+const BY_PARAMETER_NAME: &[u8] = b"virtio-mmio-cmdline\0";
+/// Loaded only where a root is put together by it.
+pub(crate) const OVERLAY: &str = "overlay";
 
 #[rustfmt::skip]
-const DRIVERS: [Driver; 6] = [
+const DRIVERS: [Driver; 8] = [
     Driver { module: VIRTIO_PCI, option: "CONFIG_VIRTIO_PCI", registered: b"virtio-pci\0" },
     Driver { module: VIRTIO_MMIO, option: "CONFIG_VIRTIO_MMIO", registered: b"virtio-mmio\0" },
+    Driver { module: BY_PARAMETER, option: BY_PARAMETER_OPTION, registered: BY_PARAMETER_NAME },
     Driver { module: VIRTIO_BLK, option: "CONFIG_VIRTIO_BLK", registered: b"virtio_blk\0" },
     Driver { module: VIRTIO_CONSOLE, option: "CONFIG_VIRTIO_CONSOLE", registered: b"virtio_console\0" },
     Driver { module: VSOCK, option: "CONFIG_VIRTIO_VSOCKETS", registered: b"vmw_vsock_virtio_transport\0" },
     Driver { module: EXT4, option: "CONFIG_EXT4_FS", registered: b"ext4\0" },
+    Driver { module: OVERLAY, option: "CONFIG_OVERLAY_FS", registered: b"overlay\0" },
 ];
 
 /// Loaded where the kernel has them as modules: the PCI host bridge of arm64's
@@ -43,13 +53,30 @@ const SILENT_DEPENDENCIES: [(&str, &str); 2] =
 pub(crate) fn of_machine(needs: &GuestNeeds) -> [&'static str; 4] {
     let bus = match needs.bus {
         Bus::Pci => VIRTIO_PCI,
-        Bus::Mmio => VIRTIO_MMIO,
+        Bus::Mmio | Bus::MmioByParameter => VIRTIO_MMIO,
     };
     let line = match needs.line {
         GuestLine::Port => VIRTIO_CONSOLE,
         GuestLine::Vsock => VSOCK,
     };
     [bus, VIRTIO_BLK, line, EXT4]
+}
+
+/// Whether the kernel takes devices on its command line. Elsewhere than on x86-64 a
+/// device tree names them.
+pub(super) fn hears_of_devices(kernel: &HostKernel, modules: &Modules) -> bool {
+    if !cfg!(target_arch = "x86_64") || kernel.built_in.iter().any(|name| name == BY_PARAMETER) {
+        return true;
+    }
+    let config = kernel.image.with_file_name(format!("config-{}", kernel.release));
+    if let Ok(text) = read_bounded(&config) {
+        let line = format!("{BY_PARAMETER_OPTION}=y");
+        return String::from_utf8_lossy(&text).lines().any(|found| found == line);
+    }
+    let module = modules.is_loadable(VIRTIO_MMIO).then(|| modules.load_order(&[VIRTIO_MMIO]));
+    let file = module.and_then(Result::ok).and_then(|order| order.last().cloned());
+    let content = file.and_then(|file| read_unpacked(&file).ok());
+    content.is_some_and(|content| find(&content, BY_PARAMETER_NAME).is_some())
 }
 
 /// The same with what they depend on silently in `modules`' kernel.

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -16,27 +16,30 @@ use crate::ImageError;
 use crate::tree::hex;
 
 /// Raised with every change of the layout.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The executable that the build script made of init/main.rs.
 const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
 
 /// What an initramfs is made of besides `/init`.
 pub(crate) struct Contents {
-    /// Name in the archive and content, in the order in which they are loaded.
+    /// Name in the archive and content, in the order in which they are loaded; those
+    /// of overlayfs, in a folder of their own, only where the root needs it.
     modules: Vec<(String, Vec<u8>)>,
 }
+
+/// Folders of modules in the archive.
+const ALWAYS: &str = "modules";
+const FOR_OVERLAY: &str = "overlay";
 
 impl Contents {
     /// The modules that a machine with these needs loads.
     pub(crate) fn gather(kernel: &HostKernel, needs: &GuestNeeds) -> Result<Self, ImageError> {
         let modules = Modules::of(kernel)?;
         let wanted = drivers::to_load(needs, &modules);
-        let mut loaded = Vec::new();
-        for (index, path) in modules.load_order(&wanted)?.iter().enumerate() {
-            let file = path.file_name().unwrap_or_default().to_string_lossy();
-            let name = module_name(&file).unwrap_or_default();
-            loaded.push((format!("modules/{index:02}-{name}.ko"), read_unpacked(path)?));
+        let mut loaded = read(ALWAYS, &modules.load_order(&wanted)?)?;
+        if needs.overlay {
+            loaded.extend(read(FOR_OVERLAY, &modules.load_order(&[drivers::OVERLAY])?)?);
         }
         Ok(Self { modules: loaded })
     }
@@ -58,7 +61,7 @@ impl Contents {
     /// than the shorter copy saves.
     pub(crate) fn archive(&self) -> Vec<u8> {
         let mut archive = Archive::default();
-        for folder in ["dev", "modules", "proc", "root", "sys"] {
+        for folder in ["dev", "lower", ALWAYS, FOR_OVERLAY, "proc", "root", "sys", "upper"] {
             archive.add(folder, Node::Folder);
         }
         archive.add("dev/console", Node::CharacterDevice { major: 5, minor: 1 });
@@ -75,4 +78,15 @@ impl Contents {
         file.write_all(&self.archive()).map_err(write)?;
         file.sync_all().map_err(write)
     }
+}
+
+/// The modules in the order in which they are loaded.
+fn read(folder: &str, order: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, ImageError> {
+    let mut loaded = Vec::new();
+    for (index, path) in order.iter().enumerate() {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = module_name(&file).unwrap_or_default();
+        loaded.push((format!("{folder}/{index:02}-{name}.ko"), read_unpacked(path)?));
+    }
+    Ok(loaded)
 }

@@ -29,7 +29,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use isolde_model::{GuestNeeds, KernelForm};
+use isolde_model::{Bus, GuestNeeds, KernelForm};
 
 use crate::{ImageError, Store};
 pub use add::add_kernel;
@@ -76,6 +76,13 @@ impl HostKernel {
             Ok(modules) => {
                 let missing = modules.missing(&drivers::of_machine(needs));
                 lacks.extend(missing.iter().map(|driver| format!("no driver {driver}")));
+                if needs.bus == Bus::MmioByParameter && !drivers::hears_of_devices(self, &modules) {
+                    let option = "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES";
+                    lacks.push(format!("no devices named by parameter ({option})"));
+                }
+                if needs.overlay && !modules.missing(&[drivers::OVERLAY]).is_empty() {
+                    lacks.push(format!("no driver {}", drivers::OVERLAY));
+                }
                 if missing.is_empty()
                     && let Err(error) = modules.load_order(&drivers::to_load(needs, &modules))
                 {

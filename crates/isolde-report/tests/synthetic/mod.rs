@@ -79,6 +79,7 @@ pub(crate) fn host() -> HostFacts {
         kernel: "6.1.0-40-arm64".into(),
         architecture: "aarch64".into(),
         cpu: CpuFacts {
+            emulated: None,
             model: Some("Cortex-A72".into()),
             cpus: 4,
             governor: Some("performance".into()),

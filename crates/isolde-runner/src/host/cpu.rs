@@ -36,6 +36,7 @@ pub(super) fn read(files: &Files<'_>) -> CpuFacts {
         governor: governor(files),
         features_digest,
         virtualized: machine::is_virtual(files, x86_flags(&cpuinfo)),
+        emulated: None,
     }
 }
 

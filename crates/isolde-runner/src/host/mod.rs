@@ -3,6 +3,7 @@
 //! Reading them never fails: what a host does not tell stays unknown.
 
 mod cpu;
+mod emulation;
 mod files;
 mod heat;
 mod machine;
@@ -17,6 +18,7 @@ use isolde_model::HostFacts;
 use files::Files;
 
 pub use cpu::allowed_cpus;
+pub use emulation::emulation;
 pub use resources::{ResourceError, check_resources};
 
 /// Facts of this host, read now. The first call in a process takes up to a second
@@ -33,6 +35,7 @@ pub fn facts_without_kvm() -> HostFacts {
     let mut facts = facts_in_files(Path::new("/"));
     facts.kernel = system.release().to_string_lossy().into_owned();
     facts.architecture = system.machine().to_string_lossy().into_owned();
+    facts.cpu.emulated = emulation();
     facts.cpu.cpus = u32::try_from(allowed_cpus().len()).unwrap_or(u32::MAX);
     facts.cgroup = match cgroup::host_hierarchy() {
         Ok(hierarchy) => hierarchy.version().to_string(),

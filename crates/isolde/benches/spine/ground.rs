@@ -49,8 +49,8 @@ impl Ground {
             return Ok(None);
         }
         provisions.bring(Path::new(BUSYBOX), Path::new("/bin/busybox"))?;
-        let prepared = provisions.prepare(&*backend)?;
         let workplace = Workplace::new(Resources { cpus, memory: MEMORY, threads: 1 })?;
+        let prepared = provisions.prepare(&*backend, &workplace)?;
         Ok(Some(Self { backend, prepared, workplace, number: Cell::new(0), folder }))
     }
 

@@ -118,7 +118,7 @@ fn run_in(
     job: &ExecJob,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Done> {
-    let prepared = place.provisions.prepare(&*probed.backend);
+    let prepared = place.provisions.prepare(&*probed.backend, place.workplace);
     if interrupt.is_triggered() {
         return Err(tagged(Exit::Interrupted, "interrupted"));
     }

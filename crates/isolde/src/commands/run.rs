@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     brought::try_out(brought, &plan, &interrupt)?;
     let workplace = Workplace::new(plan.resources).exit_with(Exit::Unfit)?;
     let mut outfits = brought::outfits(&plan, &provisions, brought, how)?;
-    let prepared = prepare(&mut outfits, &mut probed, &interrupt)?;
+    let prepared = prepare(&mut outfits, &mut probed, &workplace, &interrupt)?;
     // What could not be prepared has left the ranks of the ready.
     let seed = plan.seed;
     let plan = resolve::plan(&arguments.plan, from_file, brought, &probed, &facts)?;
@@ -91,22 +91,25 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
 fn prepare(
     outfits: &mut BTreeMap<String, Outfit>,
     probed: &mut [Probed],
+    workplace: &Workplace,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Vec<Option<Roots>>> {
     let mut all = Vec::new();
     for Probed { backend, report } in probed {
         let prepared = match report.readiness.is_ready() {
-            true if !interrupt.is_triggered() => match prepare_one(outfits, &**backend) {
-                Ok(roots) => Some(roots),
-                Err(error) => {
-                    report.readiness = Readiness::Missing(Missing {
-                        what: crate::exit::chain(&error.into()),
-                        hint: "see `isolde doctor`".into(),
-                        packages: Vec::new(),
-                    });
-                    None
+            true if !interrupt.is_triggered() => {
+                match prepare_one(outfits, &**backend, workplace) {
+                    Ok(roots) => Some(roots),
+                    Err(error) => {
+                        report.readiness = Readiness::Missing(Missing {
+                            what: crate::exit::chain(&error.into()),
+                            hint: "see `isolde doctor`".into(),
+                            packages: Vec::new(),
+                        });
+                        None
+                    }
                 }
-            },
+            }
             _ => None,
         };
         all.push(prepared);
@@ -121,10 +124,11 @@ fn prepare(
 fn prepare_one(
     outfits: &mut BTreeMap<String, Outfit>,
     backend: &dyn Backend,
+    workplace: &Workplace,
 ) -> Result<Roots, RunError> {
     outfits
         .iter_mut()
-        .map(|(name, outfit)| Ok((name.clone(), outfit.provisions.prepare(backend)?)))
+        .map(|(name, outfit)| Ok((name.clone(), outfit.provisions.prepare(backend, workplace)?)))
         .collect()
 }
 

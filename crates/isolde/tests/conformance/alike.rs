@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use isolde_model::EnvironmentName;
+
 use crate::stage::{Root, Stage, ending, text};
 
 /// Prints facts, one a line, each after its name and a colon. Files that only
@@ -48,10 +50,11 @@ fact network eval 'busybox ls /sys/class/net'
 "#;
 
 /// Facts in which an environment may differ, and why.
-const DIFFERENCES: [(&str, &str, &str); 3] = [
+const DIFFERENCES: [(&str, &str, &str); 4] = [
     ("process", "hostname", "it is the host's"),
     ("process", "network", "it is the host's"),
-    ("vm", "mounted on /", "a disk, where the others have an overlay"),
+    ("qemu-microvm", "mounted on /", "a disk, where others have an overlay"),
+    ("vm", "mounted on /", "a disk, where others have an overlay"),
 ];
 
 /// A host's root in a restricted container may not raise the limits it was given
@@ -60,7 +63,9 @@ const RAISED: [&str; 3] = ["limit of open files", "limit of pending signals", "l
 
 fn may_differ(environment: &str, fact: &str) -> bool {
     let listed = DIFFERENCES.iter().any(|(who, what, _)| *who == environment && *what == fact);
-    listed || (environment == "vm" && RAISED.contains(&fact) && !host_may_raise_limits())
+    let backend = isolde_backends::find(&EnvironmentName::new(environment));
+    let own_kernel = backend.is_some_and(|backend| backend.guest().is_some());
+    listed || (own_kernel && RAISED.contains(&fact) && !host_may_raise_limits())
 }
 
 fn host_may_raise_limits() -> bool {

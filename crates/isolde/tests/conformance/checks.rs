@@ -47,7 +47,7 @@ fn output_and_status(stage: &mut Stage) -> Result<(), String> {
     expect("stdout", done.stdout == b"out\n", &done.stdout)?;
     expect("stderr", done.stderr == b"err\n", &done.stderr)?;
     let marks: Vec<Mark> = done.result.marks.iter().map(|stamp| stamp.mark).collect();
-    let expected = [
+    let mut expected = vec![
         Mark::Requested,
         Mark::SandboxStarted,
         Mark::AgentUp,
@@ -55,6 +55,9 @@ fn output_and_status(stage: &mut Stage) -> Result<(), String> {
         Mark::ExitSeen,
         Mark::TornDown,
     ];
+    if stage.boots_a_kernel() {
+        expected.insert(2, Mark::KernelEntered);
+    }
     expect("marks", marks == expected, &marks)?;
     let sorted = done.result.marks.is_sorted_by_key(|stamp| stamp.at_ns);
     expect("stamps", sorted, &done.result.marks)?;

@@ -68,6 +68,16 @@ fn docker_conforms_with_a_writable_root() {
 }
 
 #[test]
+fn qemu_microvm_conforms() {
+    run_suite("qemu-microvm", Root::ReadOnly);
+}
+
+#[test]
+fn qemu_microvm_conforms_with_a_writable_root() {
+    run_suite("qemu-microvm", Root::Writable);
+}
+
+#[test]
 fn vm_conforms() {
     run_suite("vm", Root::ReadOnly);
 }
@@ -79,7 +89,7 @@ fn vm_conforms_with_a_writable_root() {
 
 #[test]
 fn no_environment_is_left_out() {
-    let tested = ["process", "container", "docker", "vm"];
+    let tested = ["process", "container", "docker", "qemu-microvm", "vm"];
     let all: Vec<String> =
         isolde_backends::all().iter().map(|backend| backend.name().to_string()).collect();
     assert_eq!(all, tested);

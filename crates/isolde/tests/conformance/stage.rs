@@ -63,10 +63,16 @@ impl Stage {
             bring_files(&mut provisions, folder.path());
             provisions = provisions.writable();
         }
-        let prepared = provisions.prepare(&*backend).unwrap();
         let workplace = Workplace::new(Resources { cpus: 2, memory: MEMORY, threads: 1 }).unwrap();
+        let prepared = provisions.prepare(&*backend, &workplace).unwrap();
         let deadlines = Deadlines { start: Span(Duration::from_secs(120)), ..Deadlines::default() };
         Some(Self { backend, prepared, workplace, deadlines, number: 0, folder })
+    }
+
+    /// Whether each sandbox starts a kernel of its own; a restored one's has started.
+    pub(crate) fn boots_a_kernel(&self) -> bool {
+        let name = self.backend.name();
+        self.backend.guest().is_some() && !name.as_str().ends_with("-restore")
     }
 
     /// A number for one more sandbox.

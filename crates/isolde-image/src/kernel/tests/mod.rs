@@ -16,8 +16,12 @@ use super::*;
 use packages::{deb, rpm, tar};
 
 const BANNER: &[u8] = b"Linux version %s\0Linux version 6.6.31+rpt-rpi-v8 (serge@raspberry) #1\0";
-const PC: GuestNeeds =
-    GuestNeeds { form: KernelForm::Distribution, bus: Bus::Pci, line: GuestLine::Port };
+const PC: GuestNeeds = GuestNeeds {
+    form: KernelForm::Distribution,
+    bus: Bus::Pci,
+    line: GuestLine::Port,
+    overlay: false,
+};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::fast());

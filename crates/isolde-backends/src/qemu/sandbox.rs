@@ -1,17 +1,18 @@
 //! One virtual machine.
 
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use isolde_model::{Leak, Reading};
 
 use super::command::{OurEnds, channels, qemu};
-use super::machine::{Accelerator, HOST};
+use super::machine::{Accelerator, Machine, PROGRAM};
 use super::qmp::{GuestEnd, Qmp};
 use crate::supervise::{Supervised, Tail};
+use crate::vmm::{self, last_line};
 use crate::{BackendError, Ending, GuestKernel, Line, Sandbox, SandboxSpec};
 
-pub(super) struct VmSandbox {
+pub(super) struct QemuSandbox {
+    machine: &'static Machine,
     spec: SandboxSpec,
     kernel: GuestKernel,
     accelerator: Accelerator,
@@ -36,17 +37,22 @@ const LAST_WORDS_PATIENCE: Duration = Duration::from_secs(1);
 /// A killed process may take this long to end on a loaded device.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
-impl VmSandbox {
-    pub(super) fn new(spec: SandboxSpec, kernel: GuestKernel, accelerator: Accelerator) -> Self {
+impl QemuSandbox {
+    pub(super) fn new(
+        machine: &'static Machine,
+        accelerator: Accelerator,
+        spec: SandboxSpec,
+        kernel: GuestKernel,
+    ) -> Self {
         let (console, errors) = (Tail::default(), Tail::default());
-        Self { spec, kernel, accelerator, running: None, console, errors }
+        Self { machine, spec, kernel, accelerator, running: None, console, errors }
     }
 
     /// What QEMU said before it ended.
     fn died_at_once(&mut self, ending: Ending) -> BackendError {
         let words = last_line(&self.errors);
         BackendError::DiedAtOnce {
-            what: HOST.program.to_owned(),
+            what: PROGRAM.to_owned(),
             said: words.unwrap_or_else(|| match ending {
                 Ending::Exited(status) => format!("it said nothing and exited with {status}"),
                 Ending::Signalled(signal) => format!("it said nothing, signal {signal}"),
@@ -55,26 +61,12 @@ impl VmSandbox {
     }
 }
 
-/// The last line in `tail` that says something.
-fn last_line(tail: &Tail) -> Option<String> {
-    let bytes = tail.bytes();
-    let text = String::from_utf8_lossy(&bytes);
-    text.lines().map(str::trim).rfind(|line| !line.is_empty()).map(str::to_owned)
-}
-
-/// Two handles of one stream.
-fn line(stream: UnixStream) -> Result<Line, BackendError> {
-    let reader =
-        stream.try_clone().map_err(|source| BackendError::os("copy a descriptor", source))?;
-    Ok(Line { reader: reader.into(), writer: stream.into() })
-}
-
-impl Sandbox for VmSandbox {
+impl Sandbox for QemuSandbox {
     fn start(&mut self, deadline: Instant) -> Result<Line, BackendError> {
         let (OurEnds { line: stream, console, control }, ends) = channels()?;
-        let line = line(stream)?;
+        let line = vmm::line(stream)?;
         let mut qemu = {
-            let mut command = qemu(HOST, &self.accelerator, &self.spec, &self.kernel, ends);
+            let mut command = qemu(self.machine, &self.accelerator, &self.spec, &self.kernel, ends);
             self.spec.cgroup.hold(&mut command)?;
             Supervised::spawn(&mut command)?
             // Our copies of QEMU's ends go with the command, or the end of QEMU
@@ -145,7 +137,7 @@ impl Sandbox for VmSandbox {
     }
 }
 
-impl Drop for VmSandbox {
+impl Drop for QemuSandbox {
     fn drop(&mut self) {
         self.kill();
     }

@@ -8,10 +8,11 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use isolde_model::{GuestEnd, GuestLine, GuestParameters, GuestRoot};
 use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::json;
 
-use super::machine::{Accelerator, Machine};
+use super::machine::{Accelerator, Machine, PROGRAM};
 use crate::{BackendError, GuestKernel, SandboxSpec};
 
 /// Name of the virtio port that is the line to the agent; the guest looks for it.
@@ -20,9 +21,6 @@ const PORT_NAME: &str = "isolde";
 /// `quiet`: a serial console takes time for every byte. `panic=-1`: a panic
 /// resets at once, and a reset ends QEMU.
 const PARAMETERS: &str = "quiet panic=-1";
-
-/// What `/init` of the guest, in `isolde-image`, knows a writable root by.
-const WRITABLE_ROOT: &str = "ISOLDE_ROOT=rw";
 
 /// QEMU's ends of its three channels. They are socket pairs connected before it
 /// starts: no path, no race for who comes first, nothing left on the disk.
@@ -62,7 +60,7 @@ pub(super) fn qemu(
     ends: QemuEnds,
 ) -> Command {
     let cpus = spec.cpus.len();
-    let mut command = Command::new(machine.program);
+    let mut command = Command::new(PROGRAM);
     command
         .args(["-name", &spec.id])
         // Nothing but what follows: no network, no graphics, no file of the host's.
@@ -72,13 +70,13 @@ pub(super) fn qemu(
         .args(["-smp", &cpus.to_string()])
         .args(["-m", &format!("{}M", spec.memory.whole_mebibytes())])
         .arg("-no-reboot")
-        .args(disk_arguments(spec))
-        .args(channel_arguments(&ends))
+        .args(disk_arguments(machine, spec))
+        .args(channel_arguments(machine, &ends))
         .arg("-kernel")
         .arg(&kernel.image)
         .arg("-initrd")
         .arg(&kernel.initramfs)
-        .args(["-append", &parameters(machine, spec)])
+        .args(["-append", &parameters(machine, accelerator, spec)])
         // Where QEMU keeps what a guest writes to its root.
         .env("TMPDIR", &spec.scratch)
         .stdin(Stdio::null())
@@ -89,20 +87,23 @@ pub(super) fn qemu(
 }
 
 /// The kernel's command line.
-fn parameters(machine: &Machine, spec: &SandboxSpec) -> String {
-    let own = if spec.writable_root { WRITABLE_ROOT } else { "" };
-    format!("{} {PARAMETERS} {own}", machine.parameters).trim_end().to_owned()
+fn parameters(machine: &Machine, accelerator: &Accelerator, spec: &SandboxSpec) -> String {
+    let root = if spec.writable_root { GuestRoot::Writable } else { GuestRoot::ReadOnly };
+    let own =
+        GuestParameters { root, line: GuestLine::Port, end: GuestEnd::PowerOff, rests: false };
+    let clock = accelerator.clock_parameter(machine);
+    let words = [machine.parameters, PARAMETERS, &clock, &own.to_string()];
+    words.into_iter().filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The root disk. Without locks, because many launches share the image.
-fn disk_arguments(spec: &SandboxSpec) -> [OsString; 4] {
-    let device = ["-device", "virtio-blk-pci,drive=root"].map(OsString::from);
+fn disk_arguments(machine: &Machine, spec: &SandboxSpec) -> [OsString; 4] {
+    let device = format!("virtio-blk-{},drive=root", machine.device_suffix());
     let [option, disk] = match spec.writable_root {
         true => ["-drive".into(), throw_away_disk(&spec.root)],
         false => ["-blockdev".into(), shared_disk(&spec.root).into()],
     };
-    let [device_option, device] = device;
-    [option, disk, device_option, device]
+    [option, disk, "-device".into(), device.into()]
 }
 
 /// Read-only. JSON, because a comma in a path would end an option.
@@ -132,7 +133,7 @@ fn throw_away_disk(image: &Path) -> OsString {
     OsString::from_vec(disk)
 }
 
-fn channel_arguments(ends: &QemuEnds) -> Vec<String> {
+fn channel_arguments(machine: &Machine, ends: &QemuEnds) -> Vec<String> {
     let channel = |id: &str, end: &OwnedFd| format!("socket,id={id},fd={}", end.as_raw_fd());
     [
         ("-chardev", channel("console", &ends.console)),
@@ -140,7 +141,7 @@ fn channel_arguments(ends: &QemuEnds) -> Vec<String> {
         ("-chardev", channel("control", &ends.control)),
         ("-mon", "chardev=control,mode=control".into()),
         ("-chardev", channel("line", &ends.line)),
-        ("-device", "virtio-serial-pci".into()),
+        ("-device", format!("virtio-serial-{}", machine.device_suffix())),
         ("-device", format!("virtserialport,chardev=line,name={PORT_NAME}")),
     ]
     .into_iter()
@@ -164,13 +165,14 @@ fn hand_down(command: &mut Command, ends: QemuEnds) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::machine::FULL;
     use super::*;
 
     #[test]
     fn channels_are_told_to_qemu_by_their_numbers() {
         let (_ours, qemu) = channels().unwrap();
         let line = qemu.line.as_raw_fd();
-        let arguments = channel_arguments(&qemu).join(" ");
+        let arguments = channel_arguments(FULL, &qemu).join(" ");
         assert!(arguments.contains(&format!("socket,id=line,fd={line} ")), "{arguments}");
     }
 }

@@ -1,40 +1,57 @@
-//! The machine of each architecture, and how fast it runs on this host.
+//! QEMU's machines, and how fast they run on this host.
 
-use isolde_model::KvmFacts;
+use isolde_model::{Bus, KvmFacts};
 
-/// What differs between architectures.
+/// The emulator of this host's architecture, and the Debian package with it.
+pub(super) const PROGRAM: &str =
+    if cfg!(target_arch = "aarch64") { "qemu-system-aarch64" } else { "qemu-system-x86_64" };
+pub(super) const PACKAGE: &str =
+    if cfg!(target_arch = "aarch64") { "qemu-system-arm" } else { "qemu-system-x86" };
+
+/// A machine that QEMU can be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Machine {
-    /// The emulator.
-    pub(super) program: &'static str,
-    /// The Debian package with it.
-    pub(super) package: &'static str,
-    /// QEMU's machine, for `-machine`.
+    /// For `-machine`.
     pub(super) kind: &'static str,
     /// The machine as people call it.
     pub(super) name: &'static str,
+    /// Where its virtio devices are.
+    pub(super) bus: Bus,
     /// Kernel parameter: the serial console.
     pub(super) parameters: &'static str,
 }
 
-const Q35: Machine = Machine {
-    program: "qemu-system-x86_64",
-    package: "qemu-system-x86",
-    kind: "q35",
-    name: "q35",
-    parameters: "console=ttyS0",
-};
+const Q35: Machine =
+    Machine { kind: "q35", name: "q35", bus: Bus::Pci, parameters: "console=ttyS0" };
 
 const VIRT: Machine = Machine {
-    program: "qemu-system-aarch64",
-    package: "qemu-system-arm",
     kind: "virt,gic-version=max",
     name: "virt",
+    bus: Bus::Pci,
     parameters: "console=ttyAMA0",
 };
 
-/// The machine of this host's architecture.
-pub(super) const HOST: &Machine = if cfg!(target_arch = "aarch64") { &VIRT } else { &Q35 };
+/// The full machine of this host's architecture.
+pub(super) const FULL: &Machine = if cfg!(target_arch = "aarch64") { &VIRT } else { &Q35 };
+
+/// Only there for x86-64. With ACPI, which tells the kernel of the devices and gives
+/// the machine a power switch.
+pub(super) const MICROVM: &Machine = &Machine {
+    kind: "microvm,acpi=on,rtc=on",
+    name: "microvm",
+    bus: Bus::Mmio,
+    parameters: "console=ttyS0",
+};
+
+impl Machine {
+    /// The end of its virtio devices' names.
+    pub(super) const fn device_suffix(&self) -> &'static str {
+        match self.bus {
+            Bus::Pci => "pci",
+            Bus::Mmio | Bus::MmioByParameter => "device",
+        }
+    }
+}
 
 /// What executes the guest's instructions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +96,30 @@ impl Accelerator {
             Self::Tcg(_) => ["-accel", "tcg,thread=single", "-cpu", "max"],
         }
     }
+
+    /// The kernel parameter without which `machine` does not boot, or nothing. An
+    /// emulated microvm has no timer to measure its clock with: a kernel waits for it
+    /// for ever, unless it is told how fast the clock is, which is the host's.
+    pub(super) fn clock_parameter(&self, machine: &Machine) -> String {
+        match self {
+            Self::Tcg(_) if machine.bus != Bus::Pci => {
+                format!("tsc_early_khz={}", host_kilohertz().unwrap_or(FALLBACK_KILOHERTZ))
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+/// Within a factor of two of every CPU that could emulate another.
+const FALLBACK_KILOHERTZ: u64 = 2_500_000;
+
+/// What the first CPU of /proc/cpuinfo has, in kHz.
+fn host_kilohertz() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("cpu MHz"))?;
+    let (whole, part) = line.split_once(':')?.1.trim().split_once('.')?;
+    let thousandths = part.get(..3)?;
+    Some(whole.parse::<u64>().ok()? * 1000 + thousandths.parse::<u64>().ok()?)
 }
 
 #[cfg(test)]
