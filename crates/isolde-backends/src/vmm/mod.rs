@@ -1,5 +1,6 @@
 //! What back ends with a kernel of their own share, whatever their VMM.
 
+mod api;
 mod disk;
 mod line;
 mod port;
@@ -8,6 +9,7 @@ mod program;
 use isolde_model::{KvmFacts, Missing};
 
 use crate::{BackendError, GuestKernel, SandboxSpec, kvm};
+pub(crate) use api::{Api, CallError};
 pub(crate) use disk::{check_unused, copy_sparse};
 pub(crate) use line::line;
 pub(crate) use port::{Folder, Listener, NotConnected};
