@@ -31,5 +31,5 @@ pub use render::render_text;
 pub use style::Style;
 pub use summary::{
     Comparison, FailureGroup, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, SeenKernel,
-    Summary, Unavailable,
+    StartFigures, Summary, Unavailable,
 };

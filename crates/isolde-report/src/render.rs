@@ -120,14 +120,29 @@ fn application_part(
     lines.push(String::new());
     lines.push(style.bold(&format!("{name}: one launch")));
     lines.extend(tables::launch(rows, style));
-    lines.push(format!(
-        "{}; agent up: to the agent's first byte; host clock;",
-        program::cold_start_ends(rows)
-    ));
+    lines.push(format!("{}, by the host's clock;", program::cold_start_ends(rows)));
     lines.push("host CPU: the sandbox's cgroup and daemons, and the daemons' part; memory: the peak; all medians".into());
+    lines.extend(start_part(&name, rows, style));
     lines.extend(agreement::notes(rows));
     lines.extend(program::untold_outputs(rows));
     lines.extend(rows.iter().flat_map(|row| row_notes(row, style)));
+    lines
+}
+
+fn start_part(name: &str, rows: &[&Row], style: Style) -> Vec<String> {
+    let (table, unit) = tables::start(rows, style);
+    let mut lines = vec![String::new(), style.bold(&format!("{name}: start and end, {unit}"))];
+    lines.extend(table);
+    lines.push(
+        "from the request until: what isolates runs, a guest's kernel has its clock, the agent's \
+         first byte, the application starts, its model is loaded, its first inference is done"
+            .into(),
+    );
+    lines.push(
+        "exit: from the end of the work until the sandbox has ended; gone: from there until \
+         nothing of it is left; all medians"
+            .into(),
+    );
     lines
 }
 

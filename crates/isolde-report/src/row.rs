@@ -7,7 +7,9 @@ use isolde_stats::{Pair, Untold};
 use crate::given_up::given_up;
 use crate::guest_kernels;
 use crate::launches::Launch;
-use crate::summary::{Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row};
+use crate::summary::{
+    Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, StartFigures,
+};
 use crate::{agreement, program};
 
 /// Everything that a row is made of.
@@ -120,7 +122,6 @@ impl Group<'_> {
     }
 
     fn launch(&self) -> LaunchFigures {
-        let mark = |mark| self.median_of(|record| record.mark_ns(mark));
         let daemon_ns = |record: &TrialRecord| {
             let daemons = &record.reading.as_ref()?.daemons;
             Some(daemons.iter().map(|daemon| daemon.cpu_ns).fold(0, u64::saturating_add))
@@ -133,13 +134,31 @@ impl Group<'_> {
         daemons.dedup();
         LaunchFigures {
             cold_start_ns: self.median_of(cold_start),
-            agent_up_ns: mark(Mark::AgentUp),
+            agent_up_ns: self.median_of(|record| record.mark_ns(Mark::AgentUp)),
+            start: self.start(),
             cpu_ns: self.median_of(|record| {
                 Some(daemon_ns(record)?.saturating_add(record.reading.as_ref()?.cpu_ns))
             }),
             daemon_cpu_ns: self.median_of(daemon_ns),
             daemons,
             memory_peak_bytes: self.median_of(|record| record.reading.as_ref()?.memory_peak_bytes),
+        }
+    }
+
+    fn start(&self) -> StartFigures {
+        let mark = |mark| self.median_of(|record| record.mark_ns(mark));
+        let between = |from, to| {
+            self.median_of(|record| Some(record.mark_ns(to)?.saturating_sub(record.mark_ns(from)?)))
+        };
+        StartFigures {
+            sandbox_started_ns: mark(Mark::SandboxStarted),
+            kernel_entered_ns: mark(Mark::KernelEntered),
+            agent_up_ns: mark(Mark::AgentUp),
+            application_started_ns: mark(Mark::ApplicationStarted),
+            model_loaded_ns: mark(Mark::ModelLoaded),
+            first_inference_ns: mark(Mark::FirstInference),
+            exit_ns: between(Mark::WorkDone, Mark::ExitSeen),
+            tear_down_ns: between(Mark::ExitSeen, Mark::TornDown),
         }
     }
 

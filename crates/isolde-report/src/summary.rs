@@ -116,6 +116,12 @@ impl Figure {
     }
 }
 
+impl Default for Figure {
+    fn default() -> Self {
+        Self::Untold("not in this summary".into())
+    }
+}
+
 impl From<Result<f64, isolde_stats::Untold>> for Figure {
     fn from(result: Result<f64, isolde_stats::Untold>) -> Self {
         match result {
@@ -150,8 +156,11 @@ pub struct LaunchFigures {
     /// From the request to the first inference's end, by the host's clock; of a
     /// program that gives a sign of readiness, to that.
     pub cold_start_ns: Figure,
-    /// The part of it until the agent's first byte arrived.
+    /// The part of it until the agent's first byte arrived; as in `start`.
     pub agent_up_ns: Figure,
+    /// The steps of a launch's start and end.
+    #[serde(default)]
+    pub start: StartFigures,
     /// CPU time of everything in the sandbox's cgroup and of the daemons that
     /// worked for it, from the request to the end.
     pub cpu_ns: Figure,
@@ -161,6 +170,30 @@ pub struct LaunchFigures {
     pub daemons: Vec<String>,
     /// Largest memory charged to the sandbox's cgroup, page cache included.
     pub memory_peak_bytes: Figure,
+}
+
+/// When a launch passed its marks, by the host's clock: medians over launches, each
+/// by itself, so they need not add up.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StartFigures {
+    /// From the request until what isolates ran: a process, a container's init, a
+    /// VMM's virtual CPUs.
+    pub sandbox_started_ns: Figure,
+    /// From the request until the guest's kernel started its clock; untold where the
+    /// kernel is the host's, or was restored.
+    pub kernel_entered_ns: Figure,
+    /// From the request to the agent's first byte.
+    pub agent_up_ns: Figure,
+    /// From the request until the application was about to be loaded.
+    pub application_started_ns: Figure,
+    /// From the request until the model was in memory.
+    pub model_loaded_ns: Figure,
+    /// From the request to the end of the first inference.
+    pub first_inference_ns: Figure,
+    /// From the end of the work until the sandbox's end was seen.
+    pub exit_ns: Figure,
+    /// From that until nothing of it was left on the host.
+    pub tear_down_ns: Figure,
 }
 
 /// A row against the plan's baseline.

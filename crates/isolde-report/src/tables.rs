@@ -1,11 +1,11 @@
-//! The two tables of an application: how long inference took, and what a
-//! launch costs.
+//! The tables of an application: how long inference took, what a launch costs, and
+//! the steps of its start and end.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Row as Line, Table};
 
 use crate::units::{self, Scale};
-use crate::{Comparison, Figure, LeftOut, Row, Style, printable};
+use crate::{Comparison, Figure, LeftOut, Row, StartFigures, Style, printable};
 
 /// Shown where a figure cannot be told.
 const NONE: &str = "–";
@@ -43,13 +43,12 @@ pub(crate) fn inference(rows: &[&Row], baseline: &str, style: Style) -> Vec<Stri
 
 /// What a launch costs, one line per environment.
 pub(crate) fn launch(rows: &[&Row], style: Style) -> Vec<String> {
-    let start = Scale::of_nanoseconds(values(rows, |row| &row.launch.agent_up_ns));
+    let start = Scale::of_nanoseconds(values(rows, |row| &row.launch.cold_start_ns));
     let cpu = Scale::of_nanoseconds(values(rows, |row| &row.launch.cpu_ns));
     let memory = Scale::of_bytes(values(rows, |row| &row.launch.memory_peak_bytes));
     let header = vec![
         "environment".into(),
         format!("cold start {}", start.unit),
-        format!("agent up {}", start.unit),
         format!("host CPU {}", cpu.unit),
         format!("daemons {}", cpu.unit),
         format!("memory {}", memory.unit),
@@ -59,13 +58,38 @@ pub(crate) fn launch(rows: &[&Row], style: Style) -> Vec<String> {
         vec![
             name(row),
             shown(&figures.cold_start_ns, start),
-            shown(&figures.agent_up_ns, start),
             shown(&figures.cpu_ns, cpu),
             shown(&figures.daemon_cpu_ns, cpu),
             shown(&figures.memory_peak_bytes, memory),
         ]
     });
     draw(header, lines.collect(), rows, style)
+}
+
+/// A step of a launch: its column's name, and its figure.
+type Step = (&'static str, fn(&StartFigures) -> &Figure);
+
+const STEPS: [Step; 8] = [
+    ("started", |start| &start.sandbox_started_ns),
+    ("kernel", |start| &start.kernel_entered_ns),
+    ("agent", |start| &start.agent_up_ns),
+    ("app", |start| &start.application_started_ns),
+    ("loaded", |start| &start.model_loaded_ns),
+    ("first", |start| &start.first_inference_ns),
+    ("exit", |start| &start.exit_ns),
+    ("gone", |start| &start.tear_down_ns),
+];
+
+/// The steps of a launch, one line per environment, and the unit of all.
+pub(crate) fn start(rows: &[&Row], style: Style) -> (Vec<String>, &'static str) {
+    let scale = Scale::of_nanoseconds(values(rows, |row| &row.launch.start.agent_up_ns));
+    let names = STEPS.iter().map(|(name, _)| (*name).to_owned());
+    let header = std::iter::once("environment".to_owned()).chain(names).collect();
+    let lines = rows.iter().map(|row| {
+        let figures = STEPS.iter().map(|(_, figure)| shown(figure(&row.launch.start), scale));
+        std::iter::once(name(row)).chain(figures).collect()
+    });
+    (draw(header, lines.collect(), rows, style), scale.unit)
 }
 
 fn name(row: &Row) -> String {
@@ -110,10 +134,13 @@ fn draw(header: Vec<String>, lines: Vec<Vec<String>>, rows: &[&Row], style: Styl
     dressed.collect()
 }
 
+/// The column with a ratio, of the only table that has one; its last.
+const RATIO: usize = 7;
+
 /// Names and ratios to the left, other figures to the right.
 fn aligned(cells: Vec<String>) -> Line {
     let last = cells.len() - 1;
-    let ratio_last = last == 7;
+    let ratio_last = last == RATIO;
     let cells = cells.into_iter().enumerate().map(|(column, text)| {
         let left = column == 0 || (ratio_last && column == last);
         let alignment = if left { CellAlignment::Left } else { CellAlignment::Right };

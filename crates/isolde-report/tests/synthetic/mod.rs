@@ -234,8 +234,23 @@ impl Run {
     ) -> TrialRecord {
         let agent_up = random.around(9e6 * environment.factor, 0.1) as u64;
         let first = agent_up + random.around(3e6, 0.05) as u64;
-        let marks =
-            [(Mark::Requested, 0), (Mark::AgentUp, agent_up), (Mark::FirstInference, first)];
+        let started = random.around(2e6, 0.05) as u64;
+        let done = first + random.around(20e6, 0.05) as u64;
+        let ended = done + random.around(4e6, 0.05) as u64;
+        let mut marks = vec![
+            (Mark::Requested, 0),
+            (Mark::SandboxStarted, started),
+            (Mark::AgentUp, agent_up),
+            (Mark::ApplicationStarted, agent_up + 100_000),
+            (Mark::FirstInference, first),
+            (Mark::WorkDone, done),
+            (Mark::ExitSeen, ended),
+            (Mark::TornDown, ended + 1_000_000),
+        ];
+        if environment.emulated {
+            // A guest has a kernel of its own.
+            marks.insert(2, (Mark::KernelEntered, started + 500_000));
+        }
         let daemons = environment
             .daemon_ns
             .map(|cpu_ns| DaemonCpu { name: "dockerd".into(), cpu_ns })
