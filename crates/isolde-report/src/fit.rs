@@ -1,6 +1,6 @@
 //! Lines that fit a page.
 
-use textwrap::Options;
+use textwrap::{Options, WordSplitter};
 
 /// Columns that a line should fit.
 pub(crate) const WIDTH: usize = 100;
@@ -12,7 +12,11 @@ pub(crate) fn page(lines: &[String]) -> String {
     for line in lines {
         let indent = line.len() - line.trim_start().len();
         let below = " ".repeat(indent + 2);
-        let options = Options::new(WIDTH).subsequent_indent(&below).break_words(false);
+        let options = Options::new(WIDTH)
+            .subsequent_indent(&below)
+            .break_words(false)
+            // A number such as 1e-2 is one word.
+            .word_splitter(WordSplitter::NoHyphenation);
         for part in textwrap::wrap(line, options) {
             text += &part;
             text.push('\n');

@@ -120,6 +120,13 @@ pub(crate) struct Caution {
 /// What on this host makes figures worse.
 pub(crate) fn cautions(host: &HostFacts) -> Vec<Caution> {
     let mut cautions = Vec::new();
+    if let Some(why) = &host.cpu.emulated {
+        let what = format!(
+            "this device's own CPU is emulated ({}): its figures are those of no real device",
+            printable(why)
+        );
+        cautions.push(Caution { what, hint: "measure on the device itself" });
+    }
     if let Some(governor) = host.cpu.governor.as_deref().filter(|&name| name != "performance") {
         let what = format!("CPU governor {}: the clock moves while measuring", printable(governor));
         cautions.push(Caution { what, hint: SET_GOVERNOR });

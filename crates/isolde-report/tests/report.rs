@@ -49,6 +49,15 @@ fn with_failed_launches_and_an_environment_given_up() {
 }
 
 #[test]
+fn on_an_emulated_device() {
+    let mut host = host();
+    host.cpu.emulated = Some("QEMU's translator runs it".into());
+    let environments =
+        three().into_iter().map(|environment| Environment { emulated: true, ..environment });
+    insta::assert_snapshot!(text(&Run { host, ..run(environments.collect()) }));
+}
+
+#[test]
 fn with_missing_environments() {
     let missing = vec![
         missing("docker", "no Docker Engine", &["docker.io"]),

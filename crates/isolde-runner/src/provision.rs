@@ -178,16 +178,12 @@ impl Provisions {
 
 /// On a host whose own CPU is software, everything is emulated.
 fn as_on_this_host(readiness: Readiness) -> Readiness {
-    match (readiness, emulation()) {
-        (Readiness::Ready(ready), Some(why)) if !ready.emulated => {
-            let why = format!("the CPU of this host is emulated: {why}");
-            let note = match ready.note {
-                Some(note) => format!("{note}; {why}"),
-                None => why,
-            };
-            Readiness::Ready(Ready { emulated: true, note: Some(note), ..ready })
+    match readiness {
+        Readiness::Ready(ready) => {
+            let emulated = ready.emulated || emulation().is_some();
+            Readiness::Ready(Ready { emulated, ..ready })
         }
-        (readiness, _) => readiness,
+        missing => missing,
     }
 }
 
