@@ -115,6 +115,10 @@ pub struct InsideFacts {
     /// nanoseconds; `None` for the host's kernel and for a guest that was restored.
     #[serde(default)]
     pub kernel_age_ns: Option<u64>,
+    /// The step of the clock that durations are measured with (CLOCK_MONOTONIC), in
+    /// nanoseconds, as clock_getres(2) tells; 0 where it was not looked at.
+    #[serde(default)]
+    pub clock_step_ns: u64,
     /// Machine architecture, as `uname -m`.
     pub architecture: String,
     /// CPU model.

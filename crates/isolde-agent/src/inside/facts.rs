@@ -4,6 +4,8 @@ use std::fs;
 
 use isolde_model::InsideFacts;
 
+use rustix::time::{ClockId, clock_getres};
+
 use super::{Place, memory};
 use crate::cpuinfo::cpu_model_and_features;
 
@@ -17,11 +19,20 @@ pub(super) fn read(place: Place) -> InsideFacts {
         own_kernel_memory: place == Place::OwnKernel,
         kernel: uname.release().to_string_lossy().into_owned(),
         kernel_age_ns: None,
+        clock_step_ns: clock_step_ns(),
         architecture: uname.machine().to_string_lossy().into_owned(),
         cpu_model,
         features_digest,
         pid: std::process::id(),
     }
+}
+
+/// A nanosecond where the clock counts cycles; a tick of the kernel's timer where it
+/// has nothing better to go by.
+fn clock_step_ns() -> u64 {
+    let step = clock_getres(ClockId::Monotonic);
+    let (seconds, nanoseconds) = (step.tv_sec.unsigned_abs(), step.tv_nsec.unsigned_abs());
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
 fn usable_cpus() -> u32 {

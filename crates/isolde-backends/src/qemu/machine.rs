@@ -97,13 +97,18 @@ impl Accelerator {
         }
     }
 
-    /// The kernel parameter without which `machine` does not boot, or nothing. An
-    /// emulated microvm has no timer to measure its clock with: a kernel waits for it
-    /// for ever, unless it is told how fast the clock is, which is the host's.
+    /// Kernel parameters without which `machine` does not boot or has no clock, or
+    /// nothing. An emulated microvm has no timer to measure its CPU's clock with: a
+    /// kernel waits for it for ever, unless it is told how fast the clock is, which is
+    /// the host's; and with several CPUs it falls back to counting ticks of 4 ms, unless
+    /// it is told that their clocks agree, which they do in one thread.
     pub(super) fn clock_parameter(&self, machine: &Machine) -> String {
         match self {
             Self::Tcg(_) if machine.bus != Bus::Pci => {
-                format!("tsc_early_khz={}", host_kilohertz().unwrap_or(FALLBACK_KILOHERTZ))
+                format!(
+                    "tsc=reliable tsc_early_khz={}",
+                    host_kilohertz().unwrap_or(FALLBACK_KILOHERTZ)
+                )
             }
             _ => String::new(),
         }

@@ -34,7 +34,23 @@ pub(crate) fn check(asked: &Asked, hello: &Hello) -> Result<(), String> {
         let (seen, wanted) = (&facts.kernel, &asked.kernel);
         return Err(format!("kernel {wanted} was asked for, it sees {seen}"));
     }
+    check_clock(facts.clock_step_ns)?;
     check_memory(asked.memory_bytes, facts)
+}
+
+/// The shortest inferences take tens of microseconds; a clock that is coarser than a
+/// microsecond would round them visibly.
+const COARSEST_CLOCK_NS: u64 = 1_000;
+
+fn check_clock(step_ns: u64) -> Result<(), String> {
+    if step_ns <= COARSEST_CLOCK_NS {
+        return Ok(());
+    }
+    Err(format!(
+        "the clock inside goes in steps of {} µs, too coarse to time an inference: the guest's \
+         kernel has no clock source of its machine",
+        step_ns / 1000
+    ))
 }
 
 fn check_memory(asked: u64, facts: &InsideFacts) -> Result<(), String> {
@@ -80,7 +96,8 @@ mod tests {
     #[test]
     fn anything_else_is_told() {
         type Change = fn(&mut Hello);
-        let cases: [(Change, &str); 6] = [
+        let cases: [(Change, &str); 7] = [
+            (|hello| hello.facts.clock_step_ns = 4_000_000, "steps of 4000 µs"),
             (|hello| hello.protocol = 99, "protocol"),
             (|hello| hello.facts.cpus = 1, "CPUs"),
             (|hello| hello.facts.kernel = "5.4".into(), "kernel"),
