@@ -13,9 +13,9 @@ use isolde_image::{Hold, HostKernel, Image, ImageError, RootTree, Store, choose_
 use isolde_model::{GuestNeeds, KernelForm, Leak, Missing, Readiness, Ready, Resources};
 use tempfile::TempDir;
 
-use crate::RunError;
 use crate::check::Asked;
 use crate::host::{allowed_cpus, emulation};
+use crate::{Interrupt, RunError};
 
 /// The root file system and kernels of a run, made once and shared by its launches.
 #[derive(Debug, Clone)]
@@ -144,7 +144,7 @@ impl Provisions {
     }
 
     /// Makes what `backend` needs for launches at `workplace`, before anything is
-    /// timed.
+    /// timed. The wish to stop ends what it has started for that.
     ///
     /// # Errors
     /// What could not be made.
@@ -152,6 +152,7 @@ impl Provisions {
         &mut self,
         backend: &dyn Backend,
         workplace: &Workplace,
+        interrupt: &Interrupt,
     ) -> Result<Prepared, RunError> {
         let failed = |source| RunError::Image { environment: backend.name(), source };
         let guest = backend.guest();
@@ -168,6 +169,7 @@ impl Provisions {
                 .map_err(failed)?,
         };
         workplace.with_spare_spec(&prepared, |spec| {
+            let _held = interrupt.hold(&spec.cgroup);
             backend
                 .prepare(&spec)
                 .map_err(|source| RunError::Prepare { environment: backend.name(), source })

@@ -167,7 +167,8 @@ fn run_fakes(plan: &Plan, fakes: Vec<Fake>, interrupt_at: Option<u32>) -> Option
     let environments: Vec<(Box<dyn Backend>, Roots)> = fakes
         .into_iter()
         .map(|fake| {
-            let prepared = provisions.prepare(&fake, &workplace).unwrap();
+            let prepared =
+                provisions.prepare(&fake, &workplace, &Interrupt::new().unwrap()).unwrap();
             let roots = plan.applications.iter().map(|name| (name.clone(), prepared.clone()));
             let roots = roots.collect();
             (Box::new(fake) as Box<dyn Backend>, roots)

@@ -50,7 +50,7 @@ impl Ground {
         }
         provisions.bring(Path::new(BUSYBOX), Path::new("/bin/busybox"))?;
         let workplace = Workplace::new(Resources { cpus, memory: MEMORY, threads: 1 })?;
-        let prepared = provisions.prepare(&*backend, &workplace)?;
+        let prepared = provisions.prepare(&*backend, &workplace, &Interrupt::new()?)?;
         Ok(Some(Self { backend, prepared, workplace, number: Cell::new(0), folder }))
     }
 

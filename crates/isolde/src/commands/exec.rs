@@ -118,7 +118,7 @@ fn run_in(
     job: &ExecJob,
     interrupt: &Interrupt,
 ) -> anyhow::Result<Done> {
-    let prepared = place.provisions.prepare(&*probed.backend, place.workplace);
+    let prepared = place.provisions.prepare(&*probed.backend, place.workplace, interrupt);
     if interrupt.is_triggered() {
         return Err(tagged(Exit::Interrupted, "interrupted"));
     }

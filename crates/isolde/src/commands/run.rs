@@ -98,7 +98,7 @@ fn prepare(
     for Probed { backend, report } in probed {
         let prepared = match report.readiness.is_ready() {
             true if !interrupt.is_triggered() => {
-                match prepare_one(outfits, &**backend, workplace) {
+                match prepare_one(outfits, &**backend, workplace, interrupt) {
                     Ok(roots) => Some(roots),
                     Err(error) => {
                         report.readiness = Readiness::Missing(Missing {
@@ -125,10 +125,13 @@ fn prepare_one(
     outfits: &mut BTreeMap<String, Outfit>,
     backend: &dyn Backend,
     workplace: &Workplace,
+    interrupt: &Interrupt,
 ) -> Result<Roots, RunError> {
     outfits
         .iter_mut()
-        .map(|(name, outfit)| Ok((name.clone(), outfit.provisions.prepare(backend, workplace)?)))
+        .map(|(name, outfit)| {
+            Ok((name.clone(), outfit.provisions.prepare(backend, workplace, interrupt)?))
+        })
         .collect()
 }
 

@@ -64,7 +64,8 @@ impl Stage {
             provisions = provisions.writable();
         }
         let workplace = Workplace::new(Resources { cpus: 2, memory: MEMORY, threads: 1 }).unwrap();
-        let prepared = provisions.prepare(&*backend, &workplace).unwrap();
+        let prepared =
+            provisions.prepare(&*backend, &workplace, &Interrupt::new().unwrap()).unwrap();
         let deadlines = Deadlines { start: Span(Duration::from_secs(120)), ..Deadlines::default() };
         Some(Self { backend, prepared, workplace, deadlines, number: 0, folder })
     }
