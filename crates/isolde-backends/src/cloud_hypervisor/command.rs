@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::PROGRAM;
 use crate::vmm::{Api, Folder, hand_down};
 use crate::{BackendError, SandboxSpec};
 
@@ -25,8 +25,8 @@ pub(super) fn api(spec: &SandboxSpec, folder: &Folder) -> Result<(Api, OwnedFd),
 
 /// The command that serves its API on `socket`, with its own seccomp filters. The
 /// guest's serial console is its standard output, its log its standard error.
-pub(super) fn vmm(spec: &SandboxSpec, socket: OwnedFd) -> Command {
-    let mut command = Command::new(PROGRAM);
+pub(super) fn vmm(program: &Path, spec: &SandboxSpec, socket: OwnedFd) -> Command {
+    let mut command = Command::new(program);
     command
         .args(["--api-socket", &format!("fd={}", socket.as_raw_fd())])
         .current_dir(&spec.scratch)

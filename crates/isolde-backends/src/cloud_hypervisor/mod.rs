@@ -20,6 +20,8 @@ mod names;
 mod sandbox;
 mod version;
 
+use std::path::PathBuf;
+
 use isolde_model::{Bus, EnvironmentName, GuestLine, GuestNeeds, KernelForm, Readiness, Ready};
 
 use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec, cgroup, vmm};
@@ -34,14 +36,27 @@ const WHERE_FROM: &str = "put the static `cloud-hypervisor` of \
     and executable";
 
 /// Cloud Hypervisor.
-#[derive(Debug, Default)]
-pub struct CloudHypervisor;
+#[derive(Debug)]
+pub struct CloudHypervisor {
+    program: PathBuf,
+}
 
 impl CloudHypervisor {
-    /// The back end.
+    /// The one on the PATH.
     #[must_use]
-    pub const fn new() -> Self {
-        Self
+    pub fn new() -> Self {
+        Self::of(PROGRAM)
+    }
+
+    /// That of another name, or at a path of its own.
+    pub fn of(program: impl Into<PathBuf>) -> Self {
+        Self { program: program.into() }
+    }
+}
+
+impl Default for CloudHypervisor {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -55,8 +70,9 @@ impl Backend for CloudHypervisor {
     }
 
     fn probe(&self) -> Readiness {
-        let Some(program) = vmm::find(PROGRAM) else {
-            return Readiness::missing(format!("{PROGRAM} is not installed"), WHERE_FROM);
+        let Some(program) = vmm::find(&self.program) else {
+            let what = format!("{} is not installed", self.program.display());
+            return Readiness::missing(what, WHERE_FROM);
         };
         let version = match vmm::version(&program, Version::parse) {
             Ok(version) => version,
@@ -92,6 +108,6 @@ impl Backend for CloudHypervisor {
     fn create(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
         vmm::check_unused(&spec.root)?;
         names::lay_out(&spec)?;
-        Ok(Box::new(sandbox::CloudHypervisorSandbox::new(spec)))
+        Ok(Box::new(sandbox::CloudHypervisorSandbox::new(self.program.clone(), spec)))
     }
 }

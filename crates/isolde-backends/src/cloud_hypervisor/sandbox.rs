@@ -1,5 +1,6 @@
 //! One virtual machine.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hyper::Method;
@@ -13,6 +14,7 @@ use crate::vmm::{self, Api, CallError, Folder, NotConnected};
 use crate::{BackendError, Ending, Line, Sandbox, SandboxSpec};
 
 pub(super) struct CloudHypervisorSandbox {
+    program: PathBuf,
     spec: SandboxSpec,
     vmm: Option<Supervised>,
     running_since: Option<Instant>,
@@ -27,9 +29,9 @@ const END_PATIENCE: Duration = Duration::from_secs(1);
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
 
 impl CloudHypervisorSandbox {
-    pub(super) fn new(spec: SandboxSpec) -> Self {
+    pub(super) fn new(program: PathBuf, spec: SandboxSpec) -> Self {
         let (console, log) = (Tail::default(), Tail::default());
-        Self { spec, vmm: None, running_since: None, console, log }
+        Self { program, spec, vmm: None, running_since: None, console, log }
     }
 
     /// Starts the VMM, has it run the machine, and awaits the guest's call.
@@ -55,7 +57,7 @@ impl CloudHypervisorSandbox {
         let (api, socket) = command::api(&self.spec, folder)?;
         // Our copy of its socket goes with the command, or the end of the VMM would
         // not be the end of the connection.
-        let mut command = command::vmm(&self.spec, socket);
+        let mut command = command::vmm(&self.program, &self.spec, socket);
         self.spec.cgroup.hold(&mut command)?;
         let vmm = self.vmm.insert(Supervised::spawn(&mut command)?);
         self.console = vmm.child().stdout.take().map(Tail::follow).unwrap_or_default();
