@@ -4,6 +4,7 @@
 //! a back end names the [`RootForm`] it needs and is handed a path.
 
 pub mod cgroup;
+pub mod cloud_hypervisor;
 pub mod container;
 pub mod docker;
 mod error;

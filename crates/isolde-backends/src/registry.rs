@@ -3,6 +3,7 @@
 use isolde_model::EnvironmentName;
 
 use crate::Backend;
+use crate::cloud_hypervisor::CloudHypervisor;
 use crate::container::Container;
 use crate::docker::Docker;
 use crate::process::Process;
@@ -16,6 +17,7 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         Box::new(Process::new()),
         Box::new(Container::new()),
         Box::new(Docker::new()),
+        Box::new(CloudHypervisor::new()),
         Box::new(Qemu::microvm()),
         Box::new(Qemu::vm()),
     ]

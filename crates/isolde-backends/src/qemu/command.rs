@@ -1,18 +1,17 @@
 //! QEMU's command line.
 
 use std::ffi::OsString;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use isolde_model::{GuestEnd, GuestLine, GuestParameters, GuestRoot};
-use rustix::io::{FdFlags, fcntl_setfd};
 use serde_json::json;
 
 use super::machine::{Accelerator, Machine, PROGRAM};
+use crate::vmm::hand_down;
 use crate::{BackendError, GuestKernel, SandboxSpec};
 
 /// Name of the virtio port that is the line to the agent; the guest looks for it.
@@ -82,7 +81,7 @@ pub(super) fn qemu(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    hand_down(&mut command, ends);
+    hand_down(&mut command, vec![ends.line, ends.console, ends.control]);
     command
 }
 
@@ -147,20 +146,6 @@ fn channel_arguments(machine: &Machine, ends: &QemuEnds) -> Vec<String> {
     .into_iter()
     .flat_map(|(option, value)| [option.to_owned(), value])
     .collect()
-}
-
-/// Leaves QEMU's ends open across its exec, there and nowhere else: in this
-/// process they keep their close-on-exec flag, so that no child started by
-/// another thread inherits them. They live as long as `command`.
-fn hand_down(command: &mut Command, ends: QemuEnds) {
-    let ends = [ends.line, ends.console, ends.control];
-    let keep_open = move || {
-        ends.iter().try_for_each(|end| fcntl_setfd(end.as_fd(), FdFlags::empty()))?;
-        Ok(())
-    };
-    // SAFETY: between fork and exec the closure only calls fcntl(2) on
-    // descriptors opened before; it neither allocates nor takes locks.
-    unsafe { command.pre_exec(keep_open) };
 }
 
 #[cfg(test)]

@@ -81,7 +81,8 @@ impl Api {
         }
     }
 
-    fn over(stream: std::os::unix::net::UnixStream) -> Result<Self, BackendError> {
+    /// Speaks over `stream`, which a VMM is about to accept, or has accepted.
+    pub(crate) fn over(stream: std::os::unix::net::UnixStream) -> Result<Self, BackendError> {
         let failed = |error| BackendError::os("speak with the VMM", error);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         stream.set_nonblocking(true).map_err(failed)?;

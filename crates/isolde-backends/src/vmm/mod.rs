@@ -2,6 +2,7 @@
 
 mod api;
 mod disk;
+mod hand_down;
 mod line;
 mod port;
 mod program;
@@ -11,6 +12,7 @@ use isolde_model::{KvmFacts, Missing};
 use crate::{BackendError, GuestKernel, SandboxSpec, kvm};
 pub(crate) use api::{Api, CallError};
 pub(crate) use disk::{check_unused, copy_sparse};
+pub(crate) use hand_down::hand_down;
 pub(crate) use line::line;
 pub(crate) use port::{Folder, Listener, NotConnected};
 pub(crate) use program::{find, last_line, version};

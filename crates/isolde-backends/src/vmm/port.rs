@@ -4,7 +4,7 @@
 //! in that folder.
 
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -61,6 +61,13 @@ impl Folder {
 pub(crate) struct Listener {
     socket: UnixListener,
     path: PathBuf,
+}
+
+/// For a VMM that is handed the socket it listens on.
+impl From<Listener> for OwnedFd {
+    fn from(listener: Listener) -> Self {
+        listener.socket.into()
+    }
 }
 
 impl Listener {

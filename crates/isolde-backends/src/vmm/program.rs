@@ -10,10 +10,10 @@ use crate::supervise::{Supervised, Tail};
 /// A program says its version at once; the first start reads it from a slow disk.
 const VERSION_PATIENCE: Duration = Duration::from_secs(20);
 
-/// The program of that name on the PATH.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+/// The program of that name on the PATH, or at that path.
+pub(crate) fn find(program: impl AsRef<Path>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(&program)).find(|file| file.is_file())
 }
 
 /// What `program --version` says of its version, picked out of its output by `parse`.
