@@ -9,6 +9,7 @@ pub mod container;
 pub mod docker;
 mod error;
 pub mod fake;
+pub mod firecracker;
 pub mod kvm;
 mod limits;
 mod overlay;

@@ -6,6 +6,7 @@ use crate::Backend;
 use crate::cloud_hypervisor::CloudHypervisor;
 use crate::container::Container;
 use crate::docker::Docker;
+use crate::firecracker::Firecracker;
 use crate::process::Process;
 use crate::qemu::Qemu;
 
@@ -17,6 +18,8 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         Box::new(Process::new()),
         Box::new(Container::new()),
         Box::new(Docker::new()),
+        Box::new(Firecracker::booting()),
+        Box::new(Firecracker::restoring()),
         Box::new(CloudHypervisor::new()),
         Box::new(Qemu::microvm()),
         Box::new(Qemu::vm()),

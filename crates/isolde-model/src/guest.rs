@@ -46,6 +46,46 @@ pub const LINE_PORT: u32 = 1024;
 /// The port that a guest which is to rest connects to when it is ready for that.
 pub const REST_PORT: u32 = 1025;
 
+/// The first byte of a guest that may be frozen now.
+pub const READY_TO_REST: u8 = 0x5A;
+
+/// What the host writes to a thawed guest's line before anything else: what every copy
+/// of a frozen guest would otherwise share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thaw {
+    /// The host's time (CLOCK_REALTIME), nanoseconds since 1970.
+    pub time_ns: i64,
+    /// Random numbers that no other guest is given.
+    pub seed: [u8; Self::SEED_BYTES],
+}
+
+impl Thaw {
+    /// Random bytes that the host gives.
+    pub const SEED_BYTES: usize = 32;
+    /// Bytes of the whole message.
+    pub const BYTES: usize = size_of::<i64>() + Self::SEED_BYTES;
+
+    /// As it is written: the time, little-endian, and the random bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        let (time, seed) = bytes.split_at_mut(size_of::<i64>());
+        time.copy_from_slice(&self.time_ns.to_le_bytes());
+        seed.copy_from_slice(&self.seed);
+        bytes
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let (mut time, mut seed) = ([0; size_of::<i64>()], [0; Self::SEED_BYTES]);
+        let (time_part, seed_part) = bytes.split_at(size_of::<i64>());
+        time.copy_from_slice(time_part);
+        seed.copy_from_slice(seed_part);
+        Self { time_ns: i64::from_le_bytes(time), seed }
+    }
+}
+
 /// What a virtual machine needs of a guest kernel: every one of them also needs
 /// virtio-blk and ext4 for its root disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -219,5 +259,13 @@ mod tests {
         assert_eq!(read, GuestParameters { root: GuestRoot::ReadOnly, ..told });
         let default = GuestParameters::of_agent([String::from("agent")]);
         assert_eq!(default.to_string(), "");
+    }
+
+    #[test]
+    fn a_thawed_guest_reads_what_the_host_writes() {
+        let thaw = Thaw { time_ns: -5, seed: std::array::from_fn(|at| at as u8) };
+        let bytes = thaw.to_bytes();
+        assert_eq!((bytes[0], bytes[8], bytes[39]), (0xFB, 0, 31));
+        assert_eq!(Thaw::from_bytes(&bytes), thaw);
     }
 }

@@ -20,7 +20,7 @@ pub use environment::{EnvironmentName, Missing, Readiness, Ready};
 pub use event::Event;
 pub use guest::{
     Bootable, Bus, GuestEnd, GuestLine, GuestNeeds, GuestParameters, GuestRoot, KernelForm,
-    KernelReport, LINE_PORT, REST_PORT,
+    KernelReport, LINE_PORT, READY_TO_REST, REST_PORT, Thaw,
 };
 pub use host::{CpuFacts, EnvironmentReport, HostFacts, KvmFacts};
 pub use mark::{Mark, MarkStamp};

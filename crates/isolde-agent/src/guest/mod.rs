@@ -31,7 +31,7 @@ use std::io;
 
 pub use boot::{end_machine, end_with_host, finish_boot, give_up, kernel_age_ns, open_line};
 pub use reap::{Ended, reap_until};
-pub use rest::{READY_TO_REST, THAW_BYTES, refresh, rest};
+pub use rest::{refresh, rest};
 
 /// What `/init` calls this executable. In a container the agent may be PID 1 as
 /// well, so its number alone tells nothing.

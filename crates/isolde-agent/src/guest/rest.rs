@@ -4,21 +4,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 
-use isolde_model::REST_PORT;
+use isolde_model::{READY_TO_REST, REST_PORT, Thaw};
 use rustix::ioctl::{NoArg, Opcode, Setter, ioctl, opcode};
 use rustix::time::{ClockId, Timespec, clock_settime};
 
 use super::{GuestError, console, vsock};
-
-/// The first byte of a guest that may be frozen now.
-pub const READY_TO_REST: u8 = 0x5A;
-
-/// Bytes of random numbers that the host gives.
-const SEED_BYTES: usize = 32;
-
-/// What the host writes to a thawed guest's line before anything else: its time
-/// (CLOCK_REALTIME) in nanoseconds, little-endian, and random bytes.
-pub const THAW_BYTES: usize = 8 + SEED_BYTES;
 
 /// Says that the guest may be frozen, and returns once it has been thawed: a thaw
 /// resets the virtio socket, which ends the connection that this waits on.
@@ -39,14 +29,13 @@ pub fn rest() -> Result<(), GuestError> {
 /// # Errors
 /// That they do not come.
 pub fn refresh(line: &mut File) -> Result<(), GuestError> {
-    let mut told = [0; THAW_BYTES];
+    let mut told = [0; Thaw::BYTES];
     line.read_exact(&mut told)
         .map_err(|error| GuestError::new("learn", "the host's time", error))?;
-    let (time, seed) = told.split_at(8);
-    let nanoseconds = i64::from_le_bytes(time.try_into().unwrap_or_default());
+    let Thaw { time_ns, seed } = Thaw::from_bytes(&told);
     let time = Timespec {
-        tv_sec: nanoseconds.div_euclid(1_000_000_000),
-        tv_nsec: nanoseconds.rem_euclid(1_000_000_000),
+        tv_sec: time_ns.div_euclid(1_000_000_000),
+        tv_nsec: time_ns.rem_euclid(1_000_000_000),
     };
     if let Err(error) = clock_settime(ClockId::Realtime, time) {
         console::report(&GuestError::new("set", "the clock", error));
@@ -62,7 +51,7 @@ pub fn refresh(line: &mut File) -> Result<(), GuestError> {
 struct Entropy {
     bits: i32,
     bytes: i32,
-    seed: [u8; SEED_BYTES],
+    seed: [u8; Thaw::SEED_BYTES],
 }
 
 /// `RNDADDENTROPY` and `RNDRESEEDCRNG` of linux/random.h.
@@ -71,10 +60,9 @@ const RESEED: Opcode = opcode::none(b'R', 0x07);
 
 /// Gives the kernel random numbers that no other copy of this guest has, and has it
 /// use them at once.
-fn stir(seed: &[u8]) -> io::Result<()> {
+fn stir(seed: [u8; Thaw::SEED_BYTES]) -> io::Result<()> {
     let device = OpenOptions::new().read(true).write(true).open("/dev/random")?;
-    let seed: [u8; SEED_BYTES] = seed.try_into().map_err(io::Error::other)?;
-    let bytes = SEED_BYTES as i32;
+    let bytes = Thaw::SEED_BYTES as i32;
     let entropy = Entropy { bits: bytes * 8, bytes, seed };
     // SAFETY: the request reads a `struct rand_pool_info` and as many bytes behind it
     // as its second field says, which is what the value holds.
