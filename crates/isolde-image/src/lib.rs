@@ -31,9 +31,11 @@ pub use intake::{
 pub use kernel::fuzzing as kernel_fuzzing;
 pub use kernel::{
     FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, KernelSource, Machine, Watch,
-    add_kernel, build_kernel, choose_kernel, fetch_package_kernel, find_kernels,
+    add_installed_kernel, add_kernel, build_kernel, choose_kernel, fetch_package_kernel,
+    find_kernels,
 };
 pub use merged::check_layers;
 pub use store::Store;
+pub use tool::Tool;
 pub use tree::RootTree;
 pub use upkeep::{Form, Freed, Hold, Removed, Usage};

@@ -17,9 +17,11 @@ use crate::ImageError;
 
 /// A tool and the Debian package that brings it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tool {
-    pub(crate) name: &'static str,
-    pub(crate) package: &'static str,
+pub struct Tool {
+    /// Name of its executable.
+    pub name: &'static str,
+    /// The package.
+    pub package: &'static str,
 }
 
 /// What is kept of each of a tool's outputs.
@@ -28,7 +30,10 @@ const OUTPUT_LIMIT: u64 = 1 << 20;
 impl Tool {
     /// Where it is: in `PATH`, or where administrators' tools are, which the
     /// `PATH` of ordinary users lacks.
-    pub(crate) fn find(self) -> Result<PathBuf, ImageError> {
+    ///
+    /// # Errors
+    /// That it is not installed.
+    pub fn find(self) -> Result<PathBuf, ImageError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             .chain(["/usr/sbin".into(), "/sbin".into()])
@@ -70,7 +75,10 @@ impl Tool {
 impl Tool {
     /// Runs it in `folder` and gives every line that it says to `watch`, which may
     /// have it stopped with all that it started.
-    pub(crate) fn follow<A: AsRef<OsStr>>(
+    ///
+    /// # Errors
+    /// That it is not installed, failed, did not end in time or was stopped.
+    pub fn follow<A: AsRef<OsStr>>(
         self,
         arguments: impl IntoIterator<Item = A>,
         environment: &[(&str, &str)],

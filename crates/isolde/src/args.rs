@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Report(ReportArguments),
     /// Take images of your own applications in, list and remove them
     Image(crate::commands::image::ImageArguments),
+    /// Try everything on an emulated device, whatever this host can run
+    Testbed(crate::commands::testbed::TestbedArguments),
     /// Remove what runs that were killed left on this host
     Clean(CleanArguments),
     /// Print a completion script for a shell

@@ -47,18 +47,28 @@ fn parse_one(word: &str) -> anyhow::Result<FileSource> {
 /// # Errors
 /// What cannot be read, or a place that is taken.
 pub(crate) fn bring(provisions: &mut Provisions, files: &[FileSource]) -> anyhow::Result<()> {
+    for (source, place) in plain_files(files)? {
+        let brought = provisions.bring(&source, &place);
+        brought.map_err(|error| {
+            let why = crate::exit::chain(&error.into());
+            tagged(Exit::Usage, format!("{} cannot be brought along: {why}", source.display()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Each file, and everything in each folder, with its place.
+///
+/// # Errors
+/// What cannot be read.
+pub(crate) fn plain_files(files: &[FileSource]) -> anyhow::Result<Vec<(PathBuf, PathBuf)>> {
+    let mut all = Vec::new();
     for FileSource { path, destination } in files {
         let mut found = Vec::new();
         gather(Path::new(path), Path::new(destination), &mut found)?;
-        for (source, place) in found {
-            let brought = provisions.bring(&source, &place);
-            brought.map_err(|error| {
-                let why = crate::exit::chain(&error.into());
-                tagged(Exit::Usage, format!("{} cannot be brought along: {why}", source.display()))
-            })?;
-        }
+        all.extend(found);
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Every plain file at or below `path`, with its place. Links to files are

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Kernel(kernel) => commands::kernel::run(&kernel),
         Command::Report(report) => commands::report::run(&report),
         Command::Image(image) => commands::image::run(&image),
+        Command::Testbed(testbed) => commands::testbed::run(&testbed),
         Command::Clean(clean) => commands::clean::run(&clean),
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Man => commands::completions::man(),

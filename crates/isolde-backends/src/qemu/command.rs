@@ -11,6 +11,7 @@ use isolde_model::{GuestEnd, GuestLine, GuestParameters, GuestRoot};
 use serde_json::json;
 
 use super::machine::{Accelerator, Machine, PROGRAM};
+use super::port::Port;
 use crate::vmm::hand_down;
 use crate::{BackendError, GuestKernel, SandboxSpec};
 
@@ -21,23 +22,24 @@ const PORT_NAME: &str = "isolde";
 /// resets at once, and a reset ends QEMU.
 const PARAMETERS: &str = "quiet panic=-1";
 
-/// QEMU's ends of its three channels. They are socket pairs connected before it
+/// QEMU's ends of its channels. They are socket pairs connected before it
 /// starts: no path, no race for who comes first, nothing left on the disk.
 pub(super) struct QemuEnds {
     pub(super) line: OwnedFd,
     pub(super) console: OwnedFd,
     pub(super) control: OwnedFd,
+    pub(super) ports: Vec<Port>,
 }
 
-/// Ours.
+/// Ours, but for those of the ports.
 pub(super) struct OurEnds {
     pub(super) line: UnixStream,
     pub(super) console: UnixStream,
     pub(super) control: UnixStream,
 }
 
-/// Three connected channels.
-pub(super) fn channels() -> Result<(OurEnds, QemuEnds), BackendError> {
+/// Three connected channels, and the ports.
+pub(super) fn channels(ports: Vec<Port>) -> Result<(OurEnds, QemuEnds), BackendError> {
     let pair =
         || UnixStream::pair().map_err(|source| BackendError::os("make a socket pair", source));
     let ((line, qemu_line), (console, qemu_console), (control, qemu_control)) =
@@ -46,6 +48,7 @@ pub(super) fn channels() -> Result<(OurEnds, QemuEnds), BackendError> {
         line: qemu_line.into(),
         console: qemu_console.into(),
         control: qemu_control.into(),
+        ports,
     };
     Ok((OurEnds { line, console, control }, qemu))
 }
@@ -81,7 +84,8 @@ pub(super) fn qemu(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    hand_down(&mut command, vec![ends.line, ends.console, ends.control]);
+    let ports = ends.ports.into_iter().map(|port| port.end);
+    hand_down(&mut command, ports.chain([ends.line, ends.console, ends.control]).collect());
     command
 }
 
@@ -145,19 +149,26 @@ fn channel_arguments(machine: &Machine, ends: &QemuEnds) -> Vec<String> {
     ]
     .into_iter()
     .flat_map(|(option, value)| [option.to_owned(), value])
+    .chain(ends.ports.iter().flat_map(Port::arguments))
     .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::machine::FULL;
+    use super::super::port::PortKind;
     use super::*;
 
     #[test]
     fn channels_are_told_to_qemu_by_their_numbers() {
-        let (_ours, qemu) = channels().unwrap();
+        let (_ours, port) = UnixStream::pair().unwrap();
+        let number = port.as_raw_fd();
+        let port = Port { name: "more", kind: PortKind::Stream, end: port.into() };
+        let (_ours, qemu) = channels(vec![port]).unwrap();
         let line = qemu.line.as_raw_fd();
         let arguments = channel_arguments(FULL, &qemu).join(" ");
         assert!(arguments.contains(&format!("socket,id=line,fd={line} ")), "{arguments}");
+        assert!(arguments.contains(&format!("socket,id=more,fd={number} ")), "{arguments}");
+        assert!(arguments.ends_with("virtserialport,chardev=more,name=more"), "{arguments}");
     }
 }

@@ -24,6 +24,15 @@ pub(super) struct Machine {
 const Q35: Machine =
     Machine { kind: "q35", name: "q35", bus: Bus::Pci, parameters: "console=ttyS0" };
 
+/// The whole PC whose own guests are to know that everything on it is emulated: see
+/// `isolde_runner::host`.
+pub(super) const TESTBED: &Machine = &Machine {
+    kind: "q35",
+    name: "q35",
+    bus: Bus::Pci,
+    parameters: "console=ttyS0 isolde.emulated",
+};
+
 const VIRT: Machine = Machine {
     kind: "virt,gic-version=max",
     name: "virt",

@@ -15,15 +15,17 @@
 
 mod command;
 mod machine;
+mod port;
 mod qmp;
 mod sandbox;
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use isolde_model::{EnvironmentName, GuestLine, GuestNeeds, KernelForm, Readiness, Ready};
 
 use crate::{Backend, BackendError, RootForm, Sandbox, SandboxSpec, cgroup, kvm, vmm};
-use machine::{Accelerator, FULL, MICROVM, Machine, PACKAGE, PROGRAM};
+use machine::{Accelerator, FULL, MICROVM, Machine, PACKAGE, PROGRAM, TESTBED};
+pub use port::{Port, PortKind};
 
 /// QEMU as one of its machines.
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub struct Qemu {
     description: &'static str,
     machine: &'static Machine,
     accelerator: OnceLock<Accelerator>,
+    /// Those of the next machine that is made.
+    ports: Mutex<Vec<Port>>,
 }
 
 impl Qemu {
@@ -39,14 +43,38 @@ impl Qemu {
     #[must_use]
     pub const fn vm() -> Self {
         let description = "a full virtual machine: QEMU with virtio devices";
-        Self { name: "vm", description, machine: FULL, accelerator: OnceLock::new() }
+        Self::new("vm", description, FULL)
     }
 
     /// The microVM.
     #[must_use]
     pub const fn microvm() -> Self {
         let description = "a microVM: QEMU's machine without PCI and firmware tables of a PC";
-        Self { name: "qemu-microvm", description, machine: MICROVM, accelerator: OnceLock::new() }
+        Self::new("qemu-microvm", description, MICROVM)
+    }
+
+    /// A whole device in software, whose CPU offers virtualization: the first machine
+    /// that is made gets the ports. Always emulated, also where KVM would do, so that
+    /// it is the same on every host. None of the registry's environments.
+    #[must_use]
+    pub fn testbed(ports: Vec<Port>) -> Self {
+        let description = "an emulated device with virtualization";
+        let why = "the test bed is the same on every host".to_owned();
+        Self {
+            accelerator: OnceLock::from(Accelerator::Tcg(why)),
+            ports: Mutex::new(ports),
+            ..Self::new("testbed", description, TESTBED)
+        }
+    }
+
+    const fn new(name: &'static str, description: &'static str, machine: &'static Machine) -> Self {
+        Self {
+            name,
+            description,
+            machine,
+            accelerator: OnceLock::new(),
+            ports: Mutex::new(Vec::new()),
+        }
     }
 
     fn accelerator(&self) -> &Accelerator {
@@ -111,7 +139,8 @@ impl Backend for Qemu {
         let kernel = vmm::kernel(&spec)?.clone();
         vmm::check_unused(&spec.root)?;
         let accelerator = self.accelerator().clone();
-        Ok(Box::new(sandbox::QemuSandbox::new(self.machine, accelerator, spec, kernel)))
+        let ports = std::mem::take(&mut *self.ports.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(Box::new(sandbox::QemuSandbox::new(self.machine, accelerator, spec, kernel, ports)))
     }
 }
 

@@ -6,6 +6,7 @@ use isolde_model::{Leak, Reading};
 
 use super::command::{OurEnds, channels, qemu};
 use super::machine::{Accelerator, Machine, PROGRAM};
+use super::port::Port;
 use super::qmp::{GuestEnd, Qmp};
 use crate::supervise::{Supervised, Tail};
 use crate::vmm::{self, last_line};
@@ -16,6 +17,7 @@ pub(super) struct QemuSandbox {
     spec: SandboxSpec,
     kernel: GuestKernel,
     accelerator: Accelerator,
+    ports: Vec<Port>,
     running: Option<Running>,
     console: Tail,
     errors: Tail,
@@ -43,9 +45,10 @@ impl QemuSandbox {
         accelerator: Accelerator,
         spec: SandboxSpec,
         kernel: GuestKernel,
+        ports: Vec<Port>,
     ) -> Self {
         let (console, errors) = (Tail::default(), Tail::default());
-        Self { machine, spec, kernel, accelerator, running: None, console, errors }
+        Self { machine, spec, kernel, accelerator, ports, running: None, console, errors }
     }
 
     /// What QEMU said before it ended.
@@ -63,7 +66,8 @@ impl QemuSandbox {
 
 impl Sandbox for QemuSandbox {
     fn start(&mut self, deadline: Instant) -> Result<Line, BackendError> {
-        let (OurEnds { line: stream, console, control }, ends) = channels()?;
+        let (OurEnds { line: stream, console, control }, ends) =
+            channels(std::mem::take(&mut self.ports))?;
         let line = vmm::line(stream)?;
         let mut qemu = {
             let mut command = qemu(self.machine, &self.accelerator, &self.spec, &self.kernel, ends);

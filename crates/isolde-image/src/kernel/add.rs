@@ -47,7 +47,7 @@ fn checked(file: &Path) -> Result<PathBuf, ImageError> {
     if metadata.is_file() { Ok(file.to_owned()) } else { Err(refuse(file, "it is no file")) }
 }
 
-fn refuse(file: &Path, reason: impl Into<String>) -> ImageError {
+pub(super) fn refuse(file: &Path, reason: impl Into<String>) -> ImageError {
     ImageError::Package { path: file.to_owned(), reason: reason.into() }
 }
 
@@ -85,7 +85,7 @@ pub(super) fn take(files: &[PathBuf], folder: &Path) -> Result<(), ImageError> {
 
 /// Removes the modules that no machine of a guest needs: guests load none but what
 /// their initramfs brings, and a distribution's others have hundreds of MB.
-fn keep_drivers(folder: &Path, store: &Store) -> Result<(), ImageError> {
+pub(super) fn keep_drivers(folder: &Path, store: &Store) -> Result<(), ImageError> {
     for kernel in kernels_in(folder, store)? {
         let modules = super::Modules::of(&kernel)?;
         let mut needed = Vec::new();
@@ -112,7 +112,7 @@ fn take_image(path: &Path, taken: &mut Taken<'_>) -> Result<Result<(), String>, 
 }
 
 /// Refuses what no virtual machine of this host can boot.
-fn accept(files: &[PathBuf], folder: &Path, store: &Store) -> Result<(), ImageError> {
+pub(super) fn accept(files: &[PathBuf], folder: &Path, store: &Store) -> Result<(), ImageError> {
     let first = files.first().map_or(Path::new(""), PathBuf::as_path);
     // What is half made is nobody's business.
     let kernels = kernels_in(folder, store).map_err(|error| match error {

@@ -18,6 +18,7 @@ mod find;
 pub mod fuzzing;
 mod image;
 pub(crate) mod initramfs;
+mod installed;
 mod modules;
 mod rpm;
 mod taken;
@@ -39,6 +40,7 @@ pub use error::KernelError;
 pub use fetch::fetch_package_kernel;
 pub use find::{FoundKernel, find_kernels};
 pub use image::{ImageFormat, KernelImage, Machine};
+pub use installed::add_installed_kernel;
 use modules::Modules;
 
 /// A kernel that is there with all that belongs to it.

@@ -17,7 +17,7 @@ use crate::resolve::{self, Probed};
 use crate::{brought, files, signals};
 
 /// Status of a program that wrote to a pipe whose reader had gone: 128 + SIGPIPE.
-const READER_GONE: u8 = 141;
+pub(crate) const READER_GONE: u8 = 141;
 
 /// How the command ended in one environment.
 enum Done {
@@ -144,7 +144,7 @@ fn run_in(
     }
     let refused = stdout.refused.or(stderr.refused);
     match result {
-        Ok(result) => Ok(Done::Ran(status(probed.report.environment.as_str(), &result))),
+        Ok(result) => Ok(Done::Ran(status_of(probed.report.environment.as_str(), &result))),
         Err(RunError::Interrupted) => Err(tagged(Exit::Interrupted, "interrupted")),
         Err(_) if refused == Some(io::ErrorKind::BrokenPipe) => Ok(Done::ReaderGone),
         Err(error) if refused.is_some() => Ok(failed(error, Exit::Unwritten)),
@@ -161,14 +161,19 @@ fn failed(error: RunError, exit: Exit) -> Done {
 
 /// Passes bytes on and remembers whether they were refused: not the command's
 /// failure but ours, or that of whoever reads them.
-struct Passing<W> {
+pub(crate) struct Passing<W> {
     to: W,
     refused: Option<io::ErrorKind>,
 }
 
 impl<W: Write> Passing<W> {
-    const fn new(to: W) -> Self {
+    pub(crate) const fn new(to: W) -> Self {
         Self { to, refused: None }
+    }
+
+    /// How they were refused, if they were.
+    pub(crate) const fn refused(&self) -> Option<io::ErrorKind> {
+        self.refused
     }
 
     fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
@@ -194,7 +199,7 @@ impl<W: Write> Write for Passing<W> {
 }
 
 /// The exit status as a shell would give it.
-fn status(environment: &str, result: &ExecResult) -> u8 {
+pub(crate) fn status_of(environment: &str, result: &ExecResult) -> u8 {
     if result.out_of_memory {
         talk(&format!(
             "{environment}: the kernel killed the command for want of memory; give more with --memory"

@@ -152,9 +152,14 @@ fn bundle_path(arguments: &RunArguments) -> anyhow::Result<(PathBuf, String)> {
     let started = isolde_bundle::now_utc();
     let path = match &arguments.out {
         Some(path) => path.clone(),
-        None => PathBuf::from(RESULTS).join(started.replace(':', "-")),
+        None => results_folder(&started),
     };
     Ok((path, started))
+}
+
+/// The folder for results of this start unless another is named.
+pub(crate) fn results_folder(started: &str) -> PathBuf {
+    PathBuf::from(RESULTS).join(started.replace(':', "-"))
 }
 
 /// Prints the table and chooses the exit code.

@@ -1,0 +1,129 @@
+//! Making the device's system, once per recipe.
+
+use std::path::Path;
+use std::time::Duration;
+
+use isolde_image::{
+    HostKernel, Image, ImageError, ImageOrigin, Intake, IntakeError, Store, Tool, Watch,
+    add_installed_kernel, find_kernels,
+};
+use rustix::fs::statvfs;
+
+use crate::TestbedError;
+use crate::recipe::{LEFT_OUT, Recipe, SUITE};
+
+const MMDEBSTRAP: Tool = Tool { name: "mmdebstrap", package: "mmdebstrap" };
+
+/// A device's line may be slow: there are 180 MB to download.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// The unpacked system has 620 MiB, and its packages lie beside it for a while.
+const ROOM_BYTES: u64 = 1 << 30;
+
+/// Notes the kernel's release in the image's record.
+const RELEASE: &str = "ISOLDE_TESTBED_KERNEL=";
+
+/// A device's system in the cache.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// Its files.
+    pub image: Image,
+    /// Release of the kernel that it boots, whose modules it has.
+    pub release: String,
+}
+
+/// The system of that recipe, if it is in the cache as a whole.
+#[must_use]
+pub fn find(store: &Store, recipe: &Recipe) -> Option<Built> {
+    let name = recipe.whole_name()?;
+    let image = store.images().into_iter().find(|image| image.names.contains(&name))?;
+    let release = image.config.env.iter().find_map(|line| line.strip_prefix(RELEASE))?.to_owned();
+    let layers = image.layers.iter().all(|layer| store.layer(layer).is_file());
+    let boots = |kernel: &HostKernel| kernel.release == release && kernel.modules.is_some();
+    let kernels = find_kernels(store);
+    let kernel = kernels.iter().any(|found| found.kernel.as_ref().is_ok_and(boots));
+    (layers && kernel).then_some(Built { image, release })
+}
+
+/// Makes the system of that recipe from Debian's packages. Needs the network, root's
+/// rights and a minute or two. `stopped` is asked ten times a second.
+///
+/// # Errors
+/// What is missing or failed; the cache is then as before.
+pub fn build(
+    store: &Store,
+    recipe: &Recipe,
+    progress: &mut dyn FnMut(&str),
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> Result<Built, TestbedError> {
+    check_host()?;
+    MMDEBSTRAP.find().map_err(TestbedError::Build)?;
+    let folder = scratch()?;
+    check_room(folder.path())?;
+    let root = folder.path().join("root");
+    let mut watch = Watch { progress, stopped };
+    MMDEBSTRAP
+        .follow(
+            arguments(recipe, &root),
+            // Its initramfs is Isolde's own.
+            &[("INITRD", "No"), ("DEBIAN_FRONTEND", "noninteractive")],
+            folder.path(),
+            PATIENCE,
+            &mut watch,
+        )
+        .map_err(failed)?;
+    progress("taking it into the cache");
+    let name = recipe.image_name();
+    let intake = Intake::new(store).cancelled(stopped);
+    let mut image = intake.add(&ImageOrigin::Folder(root.clone()), Some(&name)).map_err(failed)?;
+    let kernel =
+        add_installed_kernel(store, &root, &image.id, "the test bed's device").map_err(failed)?;
+    image.config.env = vec![format!("{RELEASE}{}", kernel.release)];
+    store.keep_image(&image).map_err(failed)?;
+    Ok(Built { image, release: kernel.release })
+}
+
+/// That this host's QEMU can be such a device.
+pub(crate) fn check_host() -> Result<(), TestbedError> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok(()),
+        other => Err(TestbedError::Host(other)),
+    }
+}
+
+fn failed(error: ImageError) -> TestbedError {
+    match error {
+        ImageError::Interrupted | ImageError::Intake(IntakeError::Interrupted) => {
+            TestbedError::Interrupted
+        }
+        other => TestbedError::Build(other),
+    }
+}
+
+/// A folder that `isolde clean` finds should this program be killed.
+pub(crate) fn scratch() -> Result<tempfile::TempDir, TestbedError> {
+    let prefix = format!("isolde-{}-testbed-", std::process::id());
+    let made = tempfile::Builder::new().prefix(&prefix).tempdir();
+    made.map_err(|error| TestbedError::os("make a temporary folder", error))
+}
+
+fn check_room(folder: &Path) -> Result<(), TestbedError> {
+    let found = statvfs(folder)
+        .map_err(|error| TestbedError::os("ask for the room in the temporary folder", error))?;
+    let free = found.f_bavail.saturating_mul(found.f_frsize);
+    if free >= ROOM_BYTES {
+        return Ok(());
+    }
+    let folder = folder.parent().unwrap_or(folder).to_owned();
+    Err(TestbedError::NoRoom { folder, free, needed: ROOM_BYTES })
+}
+
+fn arguments(recipe: &Recipe, root: &Path) -> Vec<String> {
+    let mut arguments: Vec<String> =
+        ["--variant=essential", "--mode=root", "--architectures=amd64"].map(str::to_owned).to_vec();
+    arguments.push("--aptopt=Apt::Install-Recommends \"false\"".into());
+    arguments.extend(LEFT_OUT.iter().map(|path| format!("--dpkgopt=path-exclude={path}")));
+    arguments.push(format!("--include={}", recipe.packages().join(",")));
+    arguments.extend([SUITE.into(), root.display().to_string()]);
+    arguments
+}
