@@ -1,6 +1,6 @@
 //! Lines that fit a page.
 
-use textwrap::Options;
+use textwrap::{Options, WordSplitter};
 
 /// Columns that a line should fit.
 pub(crate) const WIDTH: usize = 100;
@@ -12,7 +12,10 @@ pub(crate) fn page(lines: &[String]) -> String {
     for line in lines {
         let indent = line.len() - line.trim_start().len();
         let below = " ".repeat(indent + 2);
-        let options = Options::new(WIDTH).subsequent_indent(&below).break_words(false);
+        let options = Options::new(WIDTH)
+            .subsequent_indent(&below)
+            .break_words(false)
+            .word_splitter(WordSplitter::NoHyphenation);
         for part in textwrap::wrap(line, options) {
             text += &part;
             text.push('\n');
@@ -34,5 +37,12 @@ mod tests {
         assert!(lines[0].starts_with("  word") && lines[1].starts_with("    word"));
         assert!(lines[0].len() <= WIDTH);
         assert_eq!(&lines[2..], ["short", ""]);
+    }
+
+    #[test]
+    fn names_and_addresses_stay_whole() {
+        let address = "https://host.example/a-project/a-project/releases";
+        let text = page(&[format!("{} {address}", "w".repeat(WIDTH - 20))]);
+        assert_eq!(text.lines().nth(1), Some(&*format!("  {address}")));
     }
 }
