@@ -15,7 +15,7 @@ pub(crate) fn page(lines: &[String]) -> String {
         let options = Options::new(WIDTH)
             .subsequent_indent(&below)
             .break_words(false)
-            // A number such as 1e-2 is one word.
+            // Names, addresses and numbers such as 1e-2 are one word.
             .word_splitter(WordSplitter::NoHyphenation);
         for part in textwrap::wrap(line, options) {
             text += &part;
@@ -38,5 +38,12 @@ mod tests {
         assert!(lines[0].starts_with("  word") && lines[1].starts_with("    word"));
         assert!(lines[0].len() <= WIDTH);
         assert_eq!(&lines[2..], ["short", ""]);
+    }
+
+    #[test]
+    fn names_and_addresses_stay_whole() {
+        let address = "https://host.example/a-project/a-project/releases";
+        let text = page(&[format!("{} {address}", "w".repeat(WIDTH - 20))]);
+        assert_eq!(text.lines().nth(1), Some(&*format!("  {address}")));
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct CloudHypervisorSandbox {
     log: Tail,
 }
 
+/// How a complaint of `/init` or of the agent begins.
+const SAYS: &str = "isolde: ";
+
 /// A VMM that hung up has ended, or is about to.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -88,29 +91,31 @@ impl CloudHypervisorSandbox {
 
     /// Why the guest has not called.
     fn explain(&self, reason: NotConnected) -> BackendError {
-        match reason {
-            NotConnected::TimedOut => BackendError::TimedOut { what: "the guest's call" },
-            NotConnected::Failed(error) => error,
-            NotConnected::Ended(ending) => {
-                let (what, tail) = match self.running_since {
-                    Some(_) => ("the guest", &self.console),
-                    None => (PROGRAM, &self.log),
-                };
-                let words = vmm::last_line(tail);
-                BackendError::DiedAtOnce {
-                    what: what.to_owned(),
-                    said: words.unwrap_or_else(|| match ending {
-                        Ending::Exited(status) => {
-                            format!("it said nothing, and {PROGRAM} exited with {status}")
-                        }
-                        Ending::Signalled(signal) => {
-                            format!("it said nothing, and signal {signal} ended {PROGRAM}")
-                        }
-                    }),
-                }
-            }
+        let ending = match reason {
+            NotConnected::TimedOut => return BackendError::TimedOut { what: "the guest's call" },
+            NotConnected::Failed(error) => return error,
+            NotConnected::Ended(ending) => ending,
+        };
+        let (what, words) = match self.running_since {
+            Some(_) => ("the guest", complaint(&self.console.bytes())),
+            None => (PROGRAM, vmm::last_line(&self.log)),
+        };
+        BackendError::DiedAtOnce {
+            what: what.to_owned(),
+            said: words.unwrap_or_else(|| match ending {
+                Ending::Exited(status) => format!("{PROGRAM} exited with status {status}"),
+                Ending::Signalled(signal) => format!("signal {signal} ended {PROGRAM}"),
+            }),
         }
     }
+}
+
+/// What the guest's first process says on the console before it gives up. Why the
+/// kernel panics then is no news.
+fn complaint(console: &[u8]) -> Option<String> {
+    let console = String::from_utf8_lossy(console);
+    let (_, words) = console.lines().rev().find_map(|line| line.split_once(SAYS))?;
+    Some(words.trim().to_owned())
 }
 
 /// The messages of a refusal, each the cause of the one before: recent versions give
@@ -166,5 +171,25 @@ impl Sandbox for CloudHypervisorSandbox {
 impl Drop for CloudHypervisorSandbox {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guest_is_quoted_without_its_kernel() {
+        let console =
+            b"[    1.2] isolde: cannot load a\r\n\xff\r\n[    5.0] isolde: cannot connect to the \
+            host: no\r\n[    5.1] Kernel panic - not syncing: Attempted to kill init!\r\n";
+        assert_eq!(complaint(console).as_deref(), Some("cannot connect to the host: no"));
+        assert_eq!(complaint(b"[    5.1] Kernel panic\r\n"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_read_in_both_forms() {
+        assert_eq!(chain(r#"["Error from API","no room"]"#.into()), "Error from API: no room");
+        assert_eq!(chain("VmCreate(NoRoom)".into()), "VmCreate(NoRoom)");
     }
 }

@@ -56,7 +56,8 @@ fn a_vmm_that_dies_is_told_with_its_words(stand: &Stand) {
     for (behaviour, expected) in [
         ("die", "ended at once: Error: no such hypervisor"),
         ("die at boot", "ended at once: 1: Cannot load the kernel"),
-        ("panic", "the guest ended at once: [    0.1] Kernel panic - not syncing: no disk"),
+        ("panic", "the guest ended at once: cannot mount the root disk: no"),
+        ("reset", "the guest ended at once: cloud-hypervisor exited with status 1"),
     ] {
         let mut vm = stand.vmm(behaviour);
         let error = vm.sandbox.start(late()).unwrap_err();

@@ -87,9 +87,11 @@ fn open_all(machine: &str) {
 fn guest(behaviour: &str) -> ! {
     match behaviour {
         "panic" => {
-            println!("\r\n[    0.1] Kernel panic - not syncing: no disk\r");
+            println!("\r\n[    0.1] isolde: cannot mount the root disk: no\r");
+            println!("[    0.2] Kernel panic - not syncing: Attempted to kill init!\r");
             end("Error: cannot reboot", 1)
         }
+        "reset" => end("Error: cannot reboot", 1),
         "never call" => sleep(),
         _ => {}
     }
