@@ -5,6 +5,7 @@
 #
 # usage: enter COMMAND ARGUMENT...   in the folder that the command runs in
 #   TESTBED_DOCKER=1         start the Docker daemon before
+#   TESTBED_KERNEL=RELEASE   leave no other kernel for guests
 #   TESTBED_RESULTS=FOLDER   write what is in it afterwards to the port `isolde-results`
 #   TESTBED_TERMINAL=1       give the command the terminal /dev/hvc0
 #   TESTBED_SIZE="R C"       its first size; more come from the port `isolde-window`
@@ -24,6 +25,15 @@ for module in kvm_amd vhost_vsock overlay loop; do
 done
 [ -e /usr/local/bin/isolde ] || ln -s /isolde /usr/local/bin/isolde
 
+if [ -n "$TESTBED_KERNEL" ]; then
+    for image in /boot/vmlinu[xz]-*; do
+        case $image in
+            *"-$TESTBED_KERNEL") ;;
+            *) rm "$image" ;;
+        esac
+    done
+fi
+
 port() {
     for found in /sys/class/virtio-ports/*; do
         [ "$(cat "$found/name")" = "$1" ] && echo "/dev/${found##*/}"
@@ -32,10 +42,9 @@ port() {
 
 if [ -n "$TESTBED_DOCKER" ]; then
     dockerd >/var/log/dockerd.log 2>&1 &
-    tries=0
+    late=$(($(date +%s) + 120))
     until [ -S /run/docker.sock ] && docker info >/dev/null 2>&1; do
-        tries=$((tries + 1))
-        if [ "$tries" -gt 120 ]; then
+        if ! kill -0 "$!" 2>/dev/null || [ "$(date +%s)" -gt "$late" ]; then
             say "dockerd does not start: $(tail -n 1 /var/log/dockerd.log)"
             break
         fi

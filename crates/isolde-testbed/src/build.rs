@@ -76,8 +76,7 @@ pub fn build(
     let name = recipe.image_name();
     let intake = Intake::new(store).cancelled(stopped);
     let mut image = intake.add(&ImageOrigin::Folder(root.clone()), Some(&name)).map_err(failed)?;
-    let kernel =
-        add_installed_kernel(store, &root, &image.id, "the test bed's device").map_err(failed)?;
+    let kernel = add_installed_kernel(store, &root, "the test bed's device").map_err(failed)?;
     image.config.env = vec![format!("{RELEASE}{}", kernel.release)];
     store.keep_image(&image).map_err(failed)?;
     Ok(Built { image, release: kernel.release })

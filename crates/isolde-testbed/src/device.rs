@@ -50,6 +50,8 @@ pub struct Command {
     pub env: Vec<String>,
     /// Whether the Docker daemon is started before.
     pub docker: bool,
+    /// The release that guests on the device boot; `None`: whichever is there.
+    pub kernel: Option<String>,
     /// The folder whose content comes out afterwards; none does otherwise.
     pub results: Option<String>,
     /// How long it may take.
@@ -150,6 +152,7 @@ impl Command {
         let mut env = self.env.clone();
         env.extend(variables.iter().cloned());
         env.extend(self.docker.then(|| "TESTBED_DOCKER=1".into()));
+        env.extend(self.kernel.as_ref().map(|release| format!("TESTBED_KERNEL={release}")));
         env.extend(self.results.as_ref().map(|folder| format!("TESTBED_RESULTS={folder}")));
         Invocation {
             program: "/bin/sh".into(),

@@ -12,7 +12,7 @@ pub(crate) const SUITE: &str = "bookworm";
 const VERSION: u32 = 1;
 
 /// Its kernel, what Isolde's environments need, and what a person expects in a shell.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 11] = [
     "busybox-static",
     "ca-certificates",
     "docker.io",
@@ -20,6 +20,7 @@ const PACKAGES: [&str; 10] = [
     "iptables",
     "kmod",
     "linux-image-cloud-amd64",
+    "mount",
     "procps",
     "qemu-system-x86",
     "runc",

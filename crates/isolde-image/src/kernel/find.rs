@@ -82,7 +82,12 @@ fn list(folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn look(boot: &Path, modules: &[PathBuf], origin: &str, store: &Store) -> Vec<FoundKernel> {
+pub(super) fn look(
+    boot: &Path,
+    modules: &[PathBuf],
+    origin: &str,
+    store: &Store,
+) -> Vec<FoundKernel> {
     let images = list(boot).into_iter().filter(|path| is_kernel_name(path));
     images
         .map(|image| {

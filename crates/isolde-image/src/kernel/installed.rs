@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::add::{accept, keep_drivers, kernels_in, refuse};
 use super::taken::Taken;
-use super::{HostKernel, find};
+use super::{HostKernel, facts, find};
 use crate::tree::hex;
 use crate::{ImageError, Store};
 
@@ -18,8 +18,8 @@ const VERSION: u32 = 1;
 const PLACES: [&str; 3] = ["boot", "lib/modules", "usr/lib/modules"];
 
 /// Takes the kernel that is installed below `root`, an unpacked root file system,
-/// into the cache, with the modules that guests need. `name` is the same for equal
-/// kernels and for no others; `origin` says in words where it comes from.
+/// into the cache, with the modules that guests need. `origin` says in words where it
+/// comes from.
 ///
 /// # Errors
 /// That there is none, what it lacks, or what could not be read or written. Nothing
@@ -27,10 +27,13 @@ const PLACES: [&str; 3] = ["boot", "lib/modules", "usr/lib/modules"];
 pub fn add_installed_kernel(
     store: &Store,
     root: &Path,
-    name: &str,
     origin: &str,
 ) -> Result<HostKernel, ImageError> {
-    let inputs = format!("isolde installed kernel {VERSION}\n{name}");
+    let modules = PLACES.map(|place| root.join(place));
+    let images = find::look(&root.join("boot"), &modules[1..], origin, store);
+    let digests = images.iter().map(|found| facts::digest(&found.image, store));
+    let digests = digests.collect::<Result<Vec<_>, _>>()?.join("\n");
+    let inputs = format!("isolde installed kernel {VERSION}\n{origin}\n{digests}");
     let digest = hex(&Sha256::digest(inputs));
     let place = store.keep(Store::KERNELS, &digest, |folder| {
         fs::create_dir(folder).map_err(|error| ImageError::file("make", folder, error))?;

@@ -60,6 +60,10 @@ pub(crate) struct DeviceArguments {
     /// A static executable of Cloud Hypervisor [default: the one on the PATH]
     #[arg(long, value_name = "FILE")]
     pub(super) cloud_hypervisor: Option<PathBuf>,
+    /// Release of the kernel that guests on the device boot, as `kernel list` shows it [default:
+    /// the newest that `kernel build` made here, else the device's own]
+    #[arg(long, value_name = "RELEASE")]
+    pub(super) kernel: Option<String>,
     /// No talk about the device
     #[arg(short, long)]
     pub(super) quiet: bool,

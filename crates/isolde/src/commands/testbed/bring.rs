@@ -1,9 +1,11 @@
 //! What a device gets of this host: VMMs, guest kernels, and files of the user's.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use isolde_image::{Store, find_kernels};
 use isolde_runner::check_static;
+use isolde_testbed::Built;
 
 use super::args::DeviceArguments;
 use crate::exit::{Exit, ExitContext, tagged};
@@ -13,14 +15,47 @@ use crate::output::talk;
 /// Where programs go that are brought along.
 const PROGRAMS: &str = "/usr/local/bin";
 
-/// Every file that is brought along, with its place.
+/// What is brought along.
+pub(super) struct Brought {
+    /// Every file, with its place.
+    pub(super) files: Vec<(PathBuf, PathBuf)>,
+    /// The newest kernel among them.
+    kernel: Option<String>,
+}
+
+impl Brought {
+    /// The release that guests on the device boot; `None` for its own.
+    ///
+    /// # Errors
+    /// Wrong usage: there is none of the release that is asked for.
+    pub(super) fn kernel(
+        &self,
+        asked: Option<&str>,
+        built: &Built,
+    ) -> anyhow::Result<Option<String>> {
+        let Some(release) = asked else { return Ok(self.kernel.clone()) };
+        let image = format!("-{release}");
+        let brought = |place: &Path| place.to_string_lossy().ends_with(&image);
+        let own = release == built.release;
+        if own || self.files.iter().any(|(_, place)| place.starts_with("/boot") && brought(place)) {
+            return Ok(Some(release.to_owned()));
+        }
+        Err(tagged(
+            Exit::Usage,
+            format!(
+                "guests on the device cannot boot {release}: it has {}, and what `isolde kernel \
+                 build` made here",
+                built.release
+            ),
+        ))
+    }
+}
+
+/// Finds everything that is brought along.
 ///
 /// # Errors
 /// Wrong usage: a file that is not there or cannot run.
-pub(super) fn gather(
-    arguments: &DeviceArguments,
-    store: &Store,
-) -> anyhow::Result<Vec<(PathBuf, PathBuf)>> {
+pub(super) fn gather(arguments: &DeviceArguments, store: &Store) -> anyhow::Result<Brought> {
     let mut found = Vec::new();
     let firecracker = arguments.firecracker.as_deref();
     let vmms = [
@@ -35,9 +70,9 @@ pub(super) fn gather(
         };
         found.extend(path.map(|path| (path, Path::new(PROGRAMS).join(name))));
     }
-    found.extend(guest_kernels(store));
+    let kernel = guest_kernels(store, &mut found);
     found.extend(files::plain_files(&files::parse(&arguments.bring)?)?);
-    Ok(found)
+    Ok(Brought { files: found, kernel })
 }
 
 /// A program that the user gives.
@@ -70,20 +105,25 @@ fn on_path(name: &str, quiet: bool) -> Option<PathBuf> {
     }
 }
 
-/// The cache's kernels without modules, so that guests on the device can boot them;
-/// the device's own system has a distribution's.
-fn guest_kernels(store: &Store) -> Vec<(PathBuf, PathBuf)> {
-    let mut found: Vec<(PathBuf, PathBuf)> = Vec::new();
+/// The cache's kernels whose drivers are all built in, with their lists of those, so
+/// that guests on the device can boot them; the device's own system has a
+/// distribution's. Gives the newest one's release.
+fn guest_kernels(store: &Store, found: &mut Vec<(PathBuf, PathBuf)>) -> Option<String> {
+    let mut newest = None;
     for kernel in find_kernels(store).into_iter().filter_map(|found| found.kernel.ok()) {
-        let name = kernel.image.file_name().unwrap_or_default();
-        let place = Path::new("/boot").join(name);
+        let place = Path::new("/boot").join(kernel.image.file_name().unwrap_or_default());
+        let modular = kernel.modules.as_ref().is_some_and(|folder| folder.join("kernel").is_dir());
         // The host's own is not for the device; one of each name.
-        let brought = kernel.modules.is_none()
-            && !kernel.image.starts_with("/boot")
-            && found.iter().all(|(_, other)| *other != place);
-        if brought {
-            found.push((kernel.image, place));
+        let of_host = kernel.image.starts_with("/boot");
+        if modular || of_host || found.iter().any(|(_, other)| *other == place) {
+            continue;
         }
+        found.push((kernel.image, place));
+        let lists = kernel.modules.iter().flat_map(fs::read_dir).flatten().flatten();
+        let lists = lists.filter(|entry| entry.path().is_file());
+        let folder = Path::new("/usr/lib/modules").join(&kernel.release);
+        found.extend(lists.map(|entry| (entry.path(), folder.join(entry.file_name()))));
+        newest.get_or_insert(kernel.release);
     }
-    found
+    newest
 }

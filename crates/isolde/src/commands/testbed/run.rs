@@ -15,8 +15,8 @@ use crate::exit::{Exit, tagged};
 use crate::output::talk;
 use crate::{resolve, signals};
 
-/// Where a program of the user's goes.
-const PROGRAM: &str = "/testbed/program";
+/// Where a program of the user's goes, by its own name.
+const PROGRAMS: &str = "/testbed/bin";
 
 /// Where `isolde run` on the device puts its results.
 const BUNDLE: &str = "/results/bundle";
@@ -24,23 +24,24 @@ const BUNDLE: &str = "/results/bundle";
 /// Runs the command on the device and brings its results out.
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     let interrupt = signals::interrupt(true)?;
-    let order = Order::of(arguments)?;
+    let mut order = Order::of(arguments)?;
     let cpus = check_size(arguments.device.cpus, arguments.device.memory)?;
     let provisions = resolve::provisions()?;
     let store = provisions.store().clone();
-    let mut files = bring::gather(&arguments.device, &store)?;
+    let mut brought = bring::gather(&arguments.device, &store)?;
     if let Some(program) = &arguments.program {
-        files.push((bring::asked_for(program, "--program")?, PROGRAM.into()));
+        brought.files.push((bring::asked_for(program, "--program")?, place_of(program)));
     }
     let quiet = arguments.device.quiet;
     let built = build::make(&store, &arguments.device.recipe, quiet, &interrupt)?;
+    order.command.kernel = brought.kernel(arguments.device.kernel.as_deref(), &built)?;
     let device = Device {
         provisions: &provisions,
         agent: Path::new("/proc/self/exe"),
         built: &built,
         cpus,
         memory: arguments.device.memory,
-        files,
+        files: brought.files,
     };
     carry_out(&device, &order, &interrupt, quiet)
 }
@@ -58,8 +59,8 @@ impl Order {
         }
         let words = &arguments.words;
         let is_run = arguments.program.is_none() && words.first().is_some_and(|word| word == "run");
-        let mut argv = match arguments.program {
-            Some(_) => vec![PROGRAM.to_owned()],
+        let mut argv = match &arguments.program {
+            Some(program) => vec![place_of(program).display().to_string()],
             None => vec!["isolde".to_owned()],
         };
         argv.extend(words.iter().cloned());
@@ -84,11 +85,17 @@ impl Order {
             argv,
             env: require(),
             docker: wants_docker(words, arguments.program.is_some()),
+            kernel: None,
             results: out.as_ref().map(|_| folder.to_owned()),
             limit: arguments.timeout,
         };
         Ok(Self { command, out })
     }
+}
+
+/// Where a program of this host goes.
+fn place_of(program: &Path) -> PathBuf {
+    Path::new(PROGRAMS).join(program.file_name().unwrap_or_default())
 }
 
 /// Words before `--`, which are this program's.
