@@ -5,6 +5,7 @@ use isolde_model::EnvironmentName;
 use crate::Backend;
 use crate::container::Container;
 use crate::docker::Docker;
+use crate::microvm::Microvm;
 use crate::process::Process;
 use crate::qemu::Qemu;
 
@@ -16,6 +17,7 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         Box::new(Process::new()),
         Box::new(Container::new()),
         Box::new(Docker::new()),
+        Box::new(Microvm::new()),
         Box::new(Qemu::microvm()),
         Box::new(Qemu::vm()),
     ]
