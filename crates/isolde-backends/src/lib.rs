@@ -12,6 +12,7 @@ pub mod fake;
 pub mod firecracker;
 pub mod kvm;
 mod limits;
+pub mod microvm;
 mod overlay;
 pub mod process;
 pub mod qemu;
@@ -21,5 +22,6 @@ pub mod supervise;
 mod vmm;
 
 pub use error::BackendError;
+pub use microvm::{ROLE as VMM_ROLE, serve as serve_as_vmm, set_program as set_vmm_program};
 pub use registry::{all, find};
 pub use sandbox::{Backend, Ending, GuestKernel, Line, RootForm, Sandbox, SandboxSpec, Swept};

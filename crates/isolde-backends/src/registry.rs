@@ -7,6 +7,7 @@ use crate::cloud_hypervisor::CloudHypervisor;
 use crate::container::Container;
 use crate::docker::Docker;
 use crate::firecracker::Firecracker;
+use crate::microvm::Microvm;
 use crate::process::Process;
 use crate::qemu::Qemu;
 
@@ -18,6 +19,7 @@ pub fn all() -> Vec<Box<dyn Backend>> {
         Box::new(Process::new()),
         Box::new(Container::new()),
         Box::new(Docker::new()),
+        Box::new(Microvm::new()),
         Box::new(Firecracker::booting()),
         Box::new(Firecracker::restoring()),
         Box::new(CloudHypervisor::new()),

@@ -20,6 +20,8 @@ pub(crate) enum Role {
     Guest,
     /// The trial of a user's model, on the host.
     Trial,
+    /// A virtual machine whose VMM is compiled in, on the host.
+    Vmm,
 }
 
 /// What this process is; `None` for the command line.
@@ -33,6 +35,7 @@ pub(crate) fn role() -> Option<Role> {
     match word.to_str() {
         Some("agent") => Some(Role::Agent),
         Some(model_trial::ROLE) => Some(Role::Trial),
+        Some(isolde_backends::VMM_ROLE) => Some(Role::Vmm),
         _ => None,
     }
 }
@@ -43,6 +46,7 @@ pub(crate) fn play(role: Role) -> ExitCode {
         Role::Agent => serve_standard_streams(),
         Role::Guest => serve_guest(),
         Role::Trial => model_trial::serve(),
+        Role::Vmm => isolde_backends::serve_as_vmm(),
     }
 }
 

@@ -78,6 +78,16 @@ fn cloud_hypervisor_conforms_with_a_writable_root() {
 }
 
 #[test]
+fn microvm_conforms() {
+    run_suite("microvm", Root::ReadOnly);
+}
+
+#[test]
+fn microvm_conforms_with_a_writable_root() {
+    run_suite("microvm", Root::Writable);
+}
+
+#[test]
 fn qemu_microvm_conforms() {
     run_suite("qemu-microvm", Root::ReadOnly);
 }
@@ -99,7 +109,17 @@ fn vm_conforms_with_a_writable_root() {
 
 #[test]
 fn no_environment_is_left_out() {
-    let tested = ["process", "container", "docker", "cloud-hypervisor", "qemu-microvm", "vm"];
+    let tested = [
+        "process",
+        "container",
+        "docker",
+        "microvm",
+        "firecracker",
+        "firecracker-restore",
+        "cloud-hypervisor",
+        "qemu-microvm",
+        "vm",
+    ];
     let all: Vec<String> =
         isolde_backends::all().iter().map(|backend| backend.name().to_string()).collect();
     assert_eq!(all, tested);

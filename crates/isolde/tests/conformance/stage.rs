@@ -49,6 +49,8 @@ impl Stage {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
         let agent = Path::new(env!("CARGO_BIN_EXE_isolde"));
+        // This test's own executable is no VMM.
+        isolde_backends::set_vmm_program(agent);
         let mut provisions = Provisions::new(store, agent).unwrap();
         if let Readiness::Missing(missing) = provisions.readiness(&*backend) {
             skip(environment, &format!("{}; {}", missing.what, missing.hint));
