@@ -174,10 +174,10 @@ mod tests {
         })
     }
 
-    fn place(name: &str) -> (std::path::PathBuf, Folder) {
-        let path = std::env::temp_dir().join(format!("isolde-api-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        let folder = Folder::open(&path).unwrap();
+    /// A folder, removed with the first value.
+    fn place() -> (tempfile::TempDir, Folder) {
+        let path = tempfile::tempdir().unwrap();
+        let folder = Folder::open(path.path()).unwrap();
         (path, folder)
     }
 
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn answers_refusals_and_hang_ups_are_told_apart() {
-        let (path, folder) = place("answers");
+        let (_path, folder) = place();
         let answers = vec![
             "HTTP/1.1 204 \r\nServer: a VMM\r\nConnection: keep-alive\r\n\r\n",
             "HTTP/1.1 400 \r\nContent-Length: 17\r\n\r\n{\"fault\":\"no no\"}",
@@ -203,12 +203,11 @@ mod tests {
         assert_eq!(seen[0], ("PUT /machine HTTP/1.1".to_owned(), body.to_string()));
         let gone = api.call(Method::GET, "/", None, soon()).unwrap_err();
         assert!(matches!(gone, CallError::Broken(_)), "{gone:?}");
-        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]
     fn a_vmm_that_says_nothing_or_is_gone_ends_the_wait() {
-        let (path, folder) = place("silence");
+        let (_path, folder) = place();
         let mut vmm = Supervised::spawn(Command::new("true").arg("x")).unwrap();
         let gone = Api::connect(&folder, "api", &mut vmm, soon()).unwrap_err();
         assert!(matches!(gone, NotConnected::Ended(_)), "{gone:?}");
@@ -222,6 +221,5 @@ mod tests {
         let at_once = Instant::now() + Duration::from_millis(20);
         let silent = api.call(Method::GET, "/", None, at_once).unwrap_err();
         assert!(matches!(silent, CallError::TimedOut), "{silent:?}");
-        std::fs::remove_dir_all(path).unwrap();
     }
 }

@@ -75,18 +75,11 @@ mod tests {
     use super::*;
     use std::io::Write;
     use std::os::unix::fs::MetadataExt;
-    use std::path::PathBuf;
-
-    fn folder(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("isolde-disk-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
 
     #[test]
     fn a_copy_has_the_content_and_the_holes() {
-        let folder = folder("copy");
-        let (from, to) = (folder.join("from"), folder.join("to"));
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         let mut file = File::create_new(&from).unwrap();
         file.set_len(64 << 20).unwrap();
         file.write_all(b"first").unwrap();
@@ -96,13 +89,12 @@ mod tests {
         assert!(fs::read(&from).unwrap() == fs::read(&to).unwrap());
         assert!(fs::metadata(&to).unwrap().blocks() * 512 < 1 << 20);
         assert!(copy_sparse(&from, &to).is_err(), "what is there is not written over");
-        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]
     fn an_image_that_another_program_writes_to_is_refused() {
-        let folder = folder("lock");
-        let image = folder.join("image");
+        let folder = tempfile::tempdir().unwrap();
+        let image = folder.path().join("image");
         fs::write(&image, "content").unwrap();
         check_unused(&image).unwrap();
         // As Cloud Hypervisor and QEMU lock, which counts within one process as well.
@@ -117,6 +109,5 @@ mod tests {
         assert!(error.contains("is in use"), "{error}");
         drop(holder);
         check_unused(&image).unwrap();
-        fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -114,28 +114,28 @@ mod tests {
     use std::process::Command;
     use std::time::Duration;
 
-    fn deep_folder(name: &str) -> PathBuf {
-        let top = std::env::temp_dir().join(format!("isolde-port-{name}-{}", std::process::id()));
-        let deep = top.join("a".repeat(120)).join("b".repeat(120));
+    /// A folder, removed with the first value, and one deep below it.
+    fn deep_folder() -> (tempfile::TempDir, PathBuf) {
+        let top = tempfile::tempdir().unwrap();
+        let deep = top.path().join("a".repeat(120)).join("b".repeat(120));
         std::fs::create_dir_all(&deep).unwrap();
-        deep
+        (top, deep)
     }
 
     #[test]
     fn a_long_path_is_no_obstacle() {
-        let path = deep_folder("long");
+        let (_top, path) = deep_folder();
         assert!(UnixListener::bind(path.join("socket")).is_err(), "it is too long for its name");
         let folder = Folder::open(&path).unwrap();
         let listener = folder.listen("socket").unwrap();
         let _ours = folder.connect("socket").unwrap();
         let mut child = Supervised::spawn(Command::new("sleep").arg("60")).unwrap();
         listener.accept(&mut child, Instant::now() + Duration::from_secs(10)).unwrap();
-        std::fs::remove_dir_all(path).unwrap();
     }
 
     #[test]
     fn an_end_and_a_deadline_are_told() {
-        let path = deep_folder("end");
+        let (_top, path) = deep_folder();
         let listener = Folder::open(&path).unwrap().listen("socket").unwrap();
         let mut child = Supervised::spawn(Command::new("sleep").arg("60")).unwrap();
         let soon = Instant::now() + Duration::from_millis(20);
@@ -144,6 +144,5 @@ mod tests {
         let late = Instant::now() + Duration::from_secs(60);
         let ended = listener.accept(&mut child, late).unwrap_err();
         assert!(matches!(ended, NotConnected::Ended(Ending::Exited(3))), "{ended:?}");
-        std::fs::remove_dir_all(path).unwrap();
     }
 }
