@@ -6,6 +6,7 @@
 //! Nothing here prints.
 
 mod build;
+mod deterministic;
 mod device;
 mod error;
 mod recipe;
@@ -13,6 +14,7 @@ mod results;
 mod ustar;
 
 pub use build::{Built, build, find};
+pub use deterministic::{Deterministic, Recorded};
 pub use device::{Command, Device, FOLDER, Outcome, Outlets};
 pub use error::TestbedError;
 pub use recipe::Recipe;

@@ -83,6 +83,10 @@ pub(crate) struct RunArguments {
     /// isolde-results/TIME; otherwise nothing comes out]
     #[arg(long, value_name = "FOLDER")]
     pub(super) out: Option<PathBuf>,
+    /// Count the device's time in instructions, so that the same arguments give the same figures
+    /// on every host: one CPU, no Docker and no QEMU on the device, all output at the end
+    #[arg(long, conflicts_with_all = ["cpus", "packages"])]
+    pub(super) deterministic: bool,
     /// What runs on the device: arguments of this program, or of another that is given
     #[arg(last = true, value_name = "ARGS", required_unless_present = "program")]
     pub(super) words: Vec<String>,
