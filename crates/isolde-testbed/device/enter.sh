@@ -54,7 +54,8 @@ fi
 
 if [ -n "$TESTBED_TERMINAL" ]; then
     resize() { stty -F /dev/hvc0 rows "$1" cols "$2" 2>/dev/null; }
-    # Words of it: rows and columns.
+    stty -F /dev/hvc0 sane
+    # Two words: rows and columns.
     resize $TESTBED_SIZE
     while read -r rows columns; do resize "$rows" "$columns"; done <"$(port isolde-window)" &
     setsid --ctty --wait "$@" </dev/hvc0 >/dev/hvc0 2>&1

@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod recipe;
 mod results;
+mod shell;
 mod ustar;
 
 pub use build::{Built, build, find};
@@ -19,3 +20,4 @@ pub use device::{Command, Device, FOLDER, Outcome, Outlets};
 pub use error::TestbedError;
 pub use recipe::Recipe;
 pub use results::{Archive, Limits};
+pub use shell::{Size, TerminalPorts, Window, terminal};
