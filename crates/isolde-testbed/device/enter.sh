@@ -36,7 +36,8 @@ fi
 
 port() {
     for found in /sys/class/virtio-ports/*; do
-        [ "$(cat "$found/name")" = "$1" ] && echo "/dev/${found##*/}"
+        # That of a terminal has none.
+        [ "$(cat "$found/name" 2>/dev/null)" = "$1" ] && echo "/dev/${found##*/}"
     done
 }
 
@@ -53,6 +54,8 @@ if [ -n "$TESTBED_DOCKER" ]; then
 fi
 
 if [ -n "$TESTBED_TERMINAL" ]; then
+    # A terminal that nobody has open forgets its settings.
+    exec 3<>/dev/hvc0
     resize() { stty -F /dev/hvc0 rows "$1" cols "$2" 2>/dev/null; }
     stty -F /dev/hvc0 sane
     # Two words: rows and columns.

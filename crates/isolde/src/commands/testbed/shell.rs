@@ -59,6 +59,10 @@ pub(super) fn run(arguments: &ShellArguments) -> anyhow::Result<ExitCode> {
     // What the shell said last is on its way.
     let _ = relayed.join();
     drop(raw);
+    if interrupt.is_triggered() {
+        // Away from the prompt that the device has shown last.
+        talk("");
+    }
     let result = told(ended, &interrupt)?;
     Ok(status_of("testbed", &result).into())
 }
