@@ -30,9 +30,9 @@ pub use intake::{
 };
 pub use kernel::fuzzing as kernel_fuzzing;
 pub use kernel::{
-    FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage, KernelSource, Machine, Watch,
-    add_installed_kernel, add_kernel, build_kernel, choose_kernel, fetch_package_kernel,
-    find_kernels,
+    CpioArchive, CpioNode, FoundKernel, HostKernel, ImageFormat, KernelError, KernelImage,
+    KernelSource, Machine, Watch, add_installed_kernel, add_kernel, build_kernel, choose_kernel,
+    fetch_package_kernel, find_kernels,
 };
 pub use merged::check_layers;
 pub use store::Store;

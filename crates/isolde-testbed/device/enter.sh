@@ -36,7 +36,8 @@ fi
 
 port() {
     for found in /sys/class/virtio-ports/*; do
-        [ "$(cat "$found/name")" = "$1" ] && echo "/dev/${found##*/}"
+        # That of a terminal has none.
+        [ "$(cat "$found/name" 2>/dev/null)" = "$1" ] && echo "/dev/${found##*/}"
     done
 }
 
@@ -53,8 +54,11 @@ if [ -n "$TESTBED_DOCKER" ]; then
 fi
 
 if [ -n "$TESTBED_TERMINAL" ]; then
+    # A terminal that nobody has open forgets its settings.
+    exec 3<>/dev/hvc0
     resize() { stty -F /dev/hvc0 rows "$1" cols "$2" 2>/dev/null; }
-    # Words of it: rows and columns.
+    stty -F /dev/hvc0 sane
+    # Two words: rows and columns.
     resize $TESTBED_SIZE
     while read -r rows columns; do resize "$rows" "$columns"; done <"$(port isolde-window)" &
     setsid --ctty --wait "$@" </dev/hvc0 >/dev/hvc0 2>&1

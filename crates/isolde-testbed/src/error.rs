@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use isolde_backends::BackendError;
 use isolde_image::ImageError;
 use isolde_runner::RunError;
 
@@ -43,6 +44,18 @@ pub enum TestbedError {
         /// Why not.
         source: ImageError,
     },
+    /// QEMU could not be started, or the device did not end.
+    #[error("the device cannot be run")]
+    Machine(#[source] BackendError),
+    /// The device ended before its command did.
+    #[error("the device ended by itself: {0}")]
+    Died(String),
+    /// The kernel of the device's system is gone, or lacks the modules for guests.
+    #[error("the cache has no kernel {0} with KVM: `isolde clean --cache`, then build it again")]
+    NoKernel(String),
+    /// A device without disks has nothing else.
+    #[error("no /usr/bin/busybox: sudo apt-get install busybox-static")]
+    NoBusybox,
     /// A channel or a folder for the results could not be made.
     #[error("cannot {action}")]
     Os {

@@ -6,14 +6,18 @@
 //! Nothing here prints.
 
 mod build;
+mod deterministic;
 mod device;
 mod error;
 mod recipe;
 mod results;
+mod shell;
 mod ustar;
 
 pub use build::{Built, build, find};
+pub use deterministic::{Deterministic, Recorded};
 pub use device::{Command, Device, FOLDER, Outcome, Outlets};
 pub use error::TestbedError;
 pub use recipe::Recipe;
 pub use results::{Archive, Limits};
+pub use shell::{Size, TerminalPorts, Window, terminal};

@@ -9,7 +9,7 @@ use crate::TestbedError;
 pub(crate) const SUITE: &str = "bookworm";
 
 /// Raised with every change of how the system is made.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Its kernel, what Isolde's environments need, and what a person expects in a shell.
 const PACKAGES: [&str; 11] = [

@@ -30,6 +30,11 @@ impl Default for Limits {
 pub struct Archive(File);
 
 impl Archive {
+    /// The archive in a file.
+    pub(crate) const fn of(file: File) -> Self {
+        Self(file)
+    }
+
     /// Unpacks it as `target`, which must not exist or be an empty folder; gives the
     /// number of files. A failure leaves nothing.
     ///

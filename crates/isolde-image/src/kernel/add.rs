@@ -33,7 +33,7 @@ pub fn add_kernel(store: &Store, files: &[PathBuf]) -> Result<Vec<HostKernel>, I
     let place = store.keep(Store::KERNELS, &name, |folder| {
         take(files, folder)?;
         accept(files, folder, store)?;
-        keep_drivers(folder, store)?;
+        keep_drivers(folder, &[], store)?;
         // One by one, the files would take minutes on an SD card.
         let sync = || rustix::fs::syncfs(File::open(folder)?).map_err(std::io::Error::from);
         sync().map_err(|error| ImageError::file("write", folder, error))
@@ -84,8 +84,9 @@ pub(super) fn take(files: &[PathBuf], folder: &Path) -> Result<(), ImageError> {
 }
 
 /// Removes the modules that no machine of a guest needs: guests load none but what
-/// their initramfs brings, and a distribution's others have hundreds of MB.
-pub(super) fn keep_drivers(folder: &Path, store: &Store) -> Result<(), ImageError> {
+/// their initramfs brings, and a distribution's others have hundreds of MB. Those of
+/// `more` that there are stay as well.
+pub(super) fn keep_drivers(folder: &Path, more: &[&str], store: &Store) -> Result<(), ImageError> {
     for kernel in kernels_in(folder, store)? {
         let modules = super::Modules::of(&kernel)?;
         let mut needed = Vec::new();
@@ -93,6 +94,9 @@ pub(super) fn keep_drivers(folder: &Path, store: &Store) -> Result<(), ImageErro
             // One that lacks a driver for a machine may do for another.
             let order = modules.load_order(&drivers::to_load(&needs, &modules));
             needed.extend(order.unwrap_or_default());
+        }
+        for driver in more {
+            needed.extend(modules.load_order(&[*driver]).unwrap_or_default());
         }
         for file in modules.files().filter(|file| !needed.contains(file)) {
             fs::remove_file(&file).map_err(|error| ImageError::file("remove", &file, error))?;

@@ -8,15 +8,28 @@ use std::path::Path;
 
 /// Kinds of nodes, with the bits of `st_mode` that say so.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Node<'a> {
+pub enum Node<'a> {
+    /// A folder.
     Folder,
-    File { content: &'a [u8], mode: u32 },
-    CharacterDevice { major: u32, minor: u32 },
+    /// A plain file.
+    File {
+        /// Its content.
+        content: &'a [u8],
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A device.
+    CharacterDevice {
+        /// Its kind.
+        major: u32,
+        /// Its number.
+        minor: u32,
+    },
 }
 
 /// An archive in memory. Everything belongs to root; times are 1970.
 #[derive(Debug, Default)]
-pub(crate) struct Archive {
+pub struct Archive {
     bytes: Vec<u8>,
     count: u32,
 }
@@ -24,7 +37,7 @@ pub(crate) struct Archive {
 impl Archive {
     /// Adds a node; its parent must have been added before. `name` has no
     /// leading slash.
-    pub(crate) fn add(&mut self, name: &str, node: Node<'_>) {
+    pub fn add(&mut self, name: &str, node: Node<'_>) {
         let (mode, content, device) = match node {
             Node::Folder => (0o040_755, &[][..], (0, 0)),
             Node::File { content, mode } => (0o100_000 | mode, content, (0, 0)),
@@ -60,7 +73,8 @@ impl Archive {
     }
 
     /// The whole archive with its trailer.
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
         self.put("TRAILER!!!", 0, 0, (0, 0), &[]);
         self.bytes
     }

@@ -12,13 +12,16 @@ use crate::tree::hex;
 use crate::{ImageError, Store};
 
 /// Raised with every change of what is taken.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// Modules of a kernel that has guests itself.
+const OF_HOSTS: [&str; 5] = ["kvm_amd", "kvm_intel", "loop", "overlay", "vhost_vsock"];
 
 /// Where kernels and their modules lie.
 const PLACES: [&str; 3] = ["boot", "lib/modules", "usr/lib/modules"];
 
 /// Takes the kernel that is installed below `root`, an unpacked root file system,
-/// into the cache, with the modules that guests need. `origin` says in words where it
+/// into the cache, with the modules that guests and their hosts need. `origin` says in words where it
 /// comes from.
 ///
 /// # Errors
@@ -42,7 +45,7 @@ pub fn add_installed_kernel(
             take(root, Path::new(place), &mut taken)?;
         }
         accept(&[root.to_owned()], folder, store)?;
-        keep_drivers(folder, store)?;
+        keep_drivers(folder, &OF_HOSTS, store)?;
         let noted = folder.join(find::ORIGIN);
         fs::write(&noted, origin).map_err(|error| ImageError::file("write", &noted, error))?;
         let sync = || rustix::fs::syncfs(File::open(folder)?).map_err(std::io::Error::from);

@@ -36,6 +36,7 @@ use crate::{ImageError, Store};
 pub use add::add_kernel;
 pub use build::{KernelSource, Watch, build_kernel};
 pub use choose::choose_kernel;
+pub use cpio::{Archive as CpioArchive, Node as CpioNode};
 pub use error::KernelError;
 pub use fetch::fetch_package_kernel;
 pub use find::{FoundKernel, find_kernels};
@@ -94,6 +95,23 @@ impl HostKernel {
             Err(error) => lacks.push(error.to_string()),
         }
         lacks
+    }
+}
+
+impl HostKernel {
+    /// The files of these modules and of those that they need, unpacked, in the order in
+    /// which they are loaded; nothing for one that is built in.
+    ///
+    /// # Errors
+    /// Which module is missing or cannot be read.
+    pub fn unpacked_modules(&self, wanted: &[&str]) -> Result<Vec<(String, Vec<u8>)>, ImageError> {
+        let order = Modules::of(self)?.load_order(wanted)?;
+        let read = |path: &PathBuf| {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            let name = modules::module_name(&file).unwrap_or_default();
+            Ok((name, read_unpacked(path)?))
+        };
+        order.iter().map(read).collect()
     }
 }
 

@@ -21,6 +21,8 @@ The command's own exit status is passed through, and so are its outputs. The res
 `run` on the device comes out when it ends. The Docker daemon, which needs a while, is started on
 the device where the arguments name docker, or no environment at all.")]
     Run(RunArguments),
+    /// Open a shell of root's on the device; `exit` ends it
+    Shell(ShellArguments),
 }
 
 #[derive(Debug, Args)]
@@ -83,7 +85,23 @@ pub(crate) struct RunArguments {
     /// isolde-results/TIME; otherwise nothing comes out]
     #[arg(long, value_name = "FOLDER")]
     pub(super) out: Option<PathBuf>,
+    /// Count the device's time in instructions, so that the same arguments give the same figures
+    /// on every host: one CPU, no Docker and no QEMU on the device, all output at the end
+    #[arg(long, conflicts_with_all = ["cpus", "packages"])]
+    pub(super) deterministic: bool,
     /// What runs on the device: arguments of this program, or of another that is given
     #[arg(last = true, value_name = "ARGS", required_unless_present = "program")]
     pub(super) words: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShellArguments {
+    #[command(flatten)]
+    pub(super) device: DeviceArguments,
+    /// How long it may be open
+    #[arg(long, value_name = "T", default_value = "8h")]
+    pub(super) timeout: Span,
+    /// Start the Docker daemon on the device
+    #[arg(long)]
+    pub(super) docker: bool,
 }

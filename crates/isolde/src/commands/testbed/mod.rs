@@ -4,6 +4,8 @@ mod args;
 mod bring;
 mod build;
 mod run;
+mod shell;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,7 @@ pub(crate) fn run(arguments: &TestbedArguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         TestbedCommand::Build(build) => build::run(build),
         TestbedCommand::Run(run) => run::run(run),
+        TestbedCommand::Shell(shell) => shell::run(shell),
     }
 }
 

@@ -1,18 +1,18 @@
 //! `isolde testbed run`.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use isolde_model::Span;
 use isolde_runner::Interrupt;
-use isolde_testbed::{Archive, Command, Device, FOLDER, Limits, Outlets};
+use isolde_testbed::{Archive, Command, Deterministic, Device, FOLDER, Limits, Outlets};
 
 use super::args::RunArguments;
 use super::{bring, build, check_size, told};
 use crate::commands::exec::{Passing, READER_GONE, status_of};
 use crate::exit::{Exit, tagged};
-use crate::output::talk;
+use crate::output::{print_bytes, talk};
 use crate::{resolve, signals};
 
 /// Where a program of the user's goes, by its own name.
@@ -35,9 +35,15 @@ pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     let quiet = arguments.device.quiet;
     let built = build::make(&store, &arguments.device.recipe, quiet, &interrupt)?;
     order.command.kernel = brought.kernel(arguments.device.kernel.as_deref(), &built)?;
+    let agent = Path::new("/proc/self/exe");
+    if arguments.deterministic {
+        let (memory, files) = (arguments.device.memory, brought.files);
+        let device = Deterministic { store: &store, agent, built: &built, memory, files };
+        return record(&device, &order, &interrupt, quiet);
+    }
     let device = Device {
         provisions: &provisions,
-        agent: Path::new("/proc/self/exe"),
+        agent,
         built: &built,
         cpus,
         memory: arguments.device.memory,
@@ -163,6 +169,23 @@ fn carry_out(
         keep(archive, out, interrupt, quiet)?;
     }
     Ok(status.into())
+}
+
+/// The same on a device that speaks when all is over.
+fn record(
+    device: &Deterministic<'_>,
+    order: &Order,
+    interrupt: &Interrupt,
+    quiet: bool,
+) -> anyhow::Result<ExitCode> {
+    let recorded = told(device.run(&order.command, interrupt), interrupt)?;
+    // Nobody is left to tell when standard error is gone.
+    let _ = io::stderr().write_all(&recorded.stderr);
+    print_bytes(&recorded.stdout)?;
+    if let (Some(archive), Some(out)) = (recorded.results, &order.out) {
+        keep(archive, out, interrupt, quiet)?;
+    }
+    Ok(recorded.status.into())
 }
 
 fn keep(archive: Archive, out: &Path, interrupt: &Interrupt, quiet: bool) -> anyhow::Result<()> {
