@@ -21,7 +21,7 @@ mod sweep;
 pub use error::RunError;
 pub use exec::{ExecRequest, ExecResult, exec};
 pub use interrupt::Interrupt;
-pub use provision::{Prepared, Provisions, Workplace};
+pub use provision::{KERNEL_INSTALL, Prepared, Provisions, Workplace};
 pub use run::{Ended, Experiment, Roots, run};
 pub use schedule::schedule;
 pub use static_program::check_static;

@@ -10,12 +10,15 @@ use std::sync::{Arc, OnceLock};
 use isolde_backends::cgroup::{Cgroup, Hierarchy, host_hierarchy};
 use isolde_backends::{Backend, BackendError, GuestKernel, RootForm, SandboxSpec};
 use isolde_image::{Hold, HostKernel, Image, ImageError, RootTree, Store, choose_kernel};
-use isolde_model::{GuestNeeds, KernelForm, Leak, Missing, Readiness, Ready, Resources};
+use isolde_model::{Bus, GuestNeeds, KernelForm, Leak, Missing, Readiness, Ready, Resources};
 use tempfile::TempDir;
 
 use crate::check::Asked;
 use crate::host::{allowed_cpus, emulation};
 use crate::{Interrupt, RunError};
+
+/// The hint where the kernel of a distribution's package is what is missing.
+pub const KERNEL_INSTALL: &str = "isolde doctor --install";
 
 /// The root file system and kernels of a run, made once and shared by its launches.
 #[derive(Debug, Clone)]
@@ -99,15 +102,24 @@ impl Provisions {
         };
         match choose_kernel(&self.store, &[needs], self.guests.release.as_deref()) {
             Ok(_) => readiness,
-            Err(error) => Readiness::Missing(Missing {
-                what: error.to_string(),
-                hint: match error {
-                    ImageError::NoSuchKernel { .. } => "see `isolde kernel list`".into(),
-                    _ => "isolde doctor --install".into(),
-                },
-                packages: Vec::new(),
-            }),
+            Err(error) => Readiness::Missing(self.missing_kernel(&needs, error)),
         }
+    }
+
+    /// What brings a kernel for `needs`: that of a distribution, or, where it has all
+    /// but that it is deaf to devices named by parameter, one that is built for it.
+    fn missing_kernel(&self, needs: &GuestNeeds, error: ImageError) -> Missing {
+        let announced = GuestNeeds { bus: Bus::Mmio, ..*needs };
+        let is_deaf = needs.bus == Bus::MmioByParameter
+            && choose_kernel(&self.store, &[announced], self.guests.release.as_deref()).is_ok();
+        let (what, hint) = match error {
+            ImageError::NoSuchKernel { .. } => (error.to_string(), "see `isolde kernel list`"),
+            ImageError::NoKernel { found } if is_deaf => {
+                (format!("no kernel for guests: {found}"), "isolde kernel build")
+            }
+            _ => (error.to_string(), KERNEL_INSTALL),
+        };
+        Missing { what, hint: hint.to_owned(), packages: Vec::new() }
     }
 
     fn root(&self, form: RootForm) -> Result<PathBuf, ImageError> {

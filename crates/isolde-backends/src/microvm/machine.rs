@@ -20,6 +20,9 @@ use super::order::Order;
 /// Name of the virtio port that is the line to the agent; the guest looks for it.
 const PORT_NAME: &str = "isolde";
 
+/// The largest pages that a guest kernel has.
+const PAGE_BYTES: u64 = 64 * 1024;
+
 /// libkrun's sign for a direction that is not connected.
 const NOT_CONNECTED: RawFd = -1;
 
@@ -87,14 +90,15 @@ fn resources(order: &Order) -> Result<VmResources, String> {
 
 fn kernel(order: &Order) -> Result<ExternalKernel, String> {
     let initramfs = path(order.initramfs)?;
-    let initramfs_size = std::fs::metadata(&initramfs)
+    let initramfs_bytes = std::fs::metadata(&initramfs)
         .map_err(|error| format!("cannot measure the initramfs: {error}"))?
         .len();
     Ok(ExternalKernel {
         path: path(order.kernel)?,
         format: KERNEL_FORMAT,
         initramfs_path: Some(initramfs),
-        initramfs_size,
+        // Put at the end of the memory, where the kernel wants it to begin with a page.
+        initramfs_size: initramfs_bytes.next_multiple_of(PAGE_BYTES),
         cmdline: Some(order.parameters.clone()),
     })
 }

@@ -35,12 +35,13 @@ pub(super) struct Order {
 /// Longest order in bytes; the kernel takes 2048 bytes of command line.
 const LONGEST: u64 = 16 * 1024;
 
-/// The serial console. `reboot=k`: by the keyboard controller's reset line, which is
-/// the one way to end the machine that libkrun has on x86-64.
+/// What the kernel finds out by itself on other machines: the serial console; that there
+/// are neither ACPI tables nor PCI to look for; `reboot=k`: that the keyboard
+/// controller's reset line ends the machine, the one way that libkrun has on x86-64.
 #[cfg(target_arch = "x86_64")]
-const CONSOLE: &str = "console=ttyS0 reboot=k";
+const MACHINE: &str = "console=ttyS0 acpi=off pci=off reboot=k";
 #[cfg(not(target_arch = "x86_64"))]
-const CONSOLE: &str = "console=ttyAMA0";
+const MACHINE: &str = "console=ttyAMA0";
 
 /// `quiet`: every byte on a serial console takes the guest's time. `panic=-1`: a panic
 /// resets at once, and a reset ends the machine.
@@ -50,7 +51,7 @@ const PARAMETERS: &str = "quiet panic=-1";
 pub(super) fn parameters(spec: &SandboxSpec) -> String {
     let root = if spec.writable_root { GuestRoot::Overlay } else { GuestRoot::ReadOnly };
     let own = GuestParameters { root, line: GuestLine::Port, end: GuestEnd::Reset, rests: false };
-    format!("{CONSOLE} {PARAMETERS} {own}")
+    format!("{MACHINE} {PARAMETERS} {own}")
 }
 
 /// Number of vCPUs and memory in MiB, as far as libkrun can count them.

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, bail};
 use isolde_model::{EnvironmentReport, HostFacts, Readiness, SCHEMA_VERSION};
 use isolde_report::{Style, render_host};
-use isolde_runner::host;
+use isolde_runner::{KERNEL_INSTALL, host};
 use serde::Serialize;
 
 use crate::args::{DoctorArguments, Format};
@@ -91,12 +91,11 @@ fn missing_packages(environments: &[EnvironmentReport]) -> Vec<String> {
     packages
 }
 
-/// Whether a virtual machine has everything but a kernel.
+/// Whether a virtual machine has everything but a kernel that the distribution has.
 fn needs_kernel(environments: &[EnvironmentReport]) -> bool {
-    environments.iter().any(|report| {
-        let needs = isolde_backends::find(&report.environment)
-            .is_some_and(|backend| backend.guest().is_some() && backend.probe().is_ready());
-        needs && !report.readiness.is_ready()
+    environments.iter().any(|report| match &report.readiness {
+        Readiness::Missing(missing) => missing.hint == KERNEL_INSTALL,
+        Readiness::Ready(_) => false,
     })
 }
 
