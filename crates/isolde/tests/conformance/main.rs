@@ -68,6 +68,26 @@ fn docker_conforms_with_a_writable_root() {
 }
 
 #[test]
+fn firecracker_conforms() {
+    run_suite("firecracker", Root::ReadOnly);
+}
+
+#[test]
+fn firecracker_conforms_with_a_writable_root() {
+    run_suite("firecracker", Root::Writable);
+}
+
+#[test]
+fn firecracker_restore_conforms() {
+    run_suite("firecracker-restore", Root::ReadOnly);
+}
+
+#[test]
+fn firecracker_restore_conforms_with_a_writable_root() {
+    run_suite("firecracker-restore", Root::Writable);
+}
+
+#[test]
 fn qemu_microvm_conforms() {
     run_suite("qemu-microvm", Root::ReadOnly);
 }
@@ -89,7 +109,15 @@ fn vm_conforms_with_a_writable_root() {
 
 #[test]
 fn no_environment_is_left_out() {
-    let tested = ["process", "container", "docker", "qemu-microvm", "vm"];
+    let tested = [
+        "process",
+        "container",
+        "docker",
+        "firecracker",
+        "firecracker-restore",
+        "qemu-microvm",
+        "vm",
+    ];
     let all: Vec<String> =
         isolde_backends::all().iter().map(|backend| backend.name().to_string()).collect();
     assert_eq!(all, tested);
