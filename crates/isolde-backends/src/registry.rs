@@ -28,8 +28,9 @@ pub fn all() -> Vec<Box<dyn Backend>> {
     ]
 }
 
-/// The environment of that name.
+/// The environment of that name, which may have options behind it.
 #[must_use]
 pub fn find(name: &EnvironmentName) -> Option<Box<dyn Backend>> {
-    all().into_iter().find(|backend| backend.name() == *name)
+    let plain = all().into_iter().find(|backend| backend.name() == *name);
+    plain.or_else(|| Some(Box::new(Firecracker::with_options(name)?)))
 }

@@ -1,14 +1,14 @@
 //! The machine that Firecracker is told to be.
 
 use std::path::Path;
-use std::process::Command;
 
 use isolde_model::{GuestEnd, GuestLine, GuestParameters, GuestRoot};
 use serde_json::{Value, json};
 
-use super::place::{API, INITRAMFS, KERNEL, MEMORY, Place, ROOT, STATE, UPPER, VSOCK};
+use super::options::CpuTemplate;
+use super::place::{INITRAMFS, KERNEL, MEMORY, Place, ROOT, STATE, UPPER, VSOCK};
 use super::process::Control;
-use crate::{BackendError, GuestKernel, SandboxSpec, vmm};
+use crate::{BackendError, GuestKernel, SandboxSpec};
 
 /// The first address that belongs to no machine's own devices; all guests have the
 /// same, because no two of them share a host socket.
@@ -20,20 +20,9 @@ const GUEST_ADDRESS: u32 = 3;
 const PARAMETERS: &str =
     "console=ttyS0 reboot=k quiet panic=-1 i8042.noaux i8042.nomux i8042.dumbkbd";
 
-/// Firecracker at `place`. Every line of its log costs time; errors are told anyway.
-pub(super) fn command(program: &Path, place: &Place, id: &str) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(place.folder()).args(arguments(id));
-    command
-}
-
-pub(super) fn arguments(id: &str) -> [&str; 6] {
-    ["--id", id, "--api-sock", API, "--level", "Error"]
-}
-
 /// Puts what a guest of `spec` boots from into `place`.
 pub(super) fn furnish(
-    place: &Place,
+    place: &mut Place,
     spec: &SandboxSpec,
     kernel: &GuestKernel,
 ) -> Result<(), BackendError> {
@@ -41,7 +30,7 @@ pub(super) fn furnish(
     place.lend(INITRAMFS, &kernel.initramfs)?;
     place.lend(ROOT, &spec.root)?;
     match room(spec)? {
-        Some(room) => vmm::copy_sparse(room, &place.path(UPPER)),
+        Some(room) => place.copy(UPPER, room),
         None => Ok(()),
     }
 }
@@ -62,14 +51,21 @@ fn room(spec: &SandboxSpec) -> Result<Option<&Path>, BackendError> {
 pub(super) fn describe(
     control: &mut Control<'_>,
     spec: &SandboxSpec,
+    template: Option<&CpuTemplate>,
     rests: bool,
 ) -> Result<(), BackendError> {
-    let machine = json!({
+    let mut machine = json!({
         "vcpu_count": spec.cpus.len(),
         "mem_size_mib": spec.memory.whole_mebibytes(),
         "smt": false,
     });
+    if let Some(CpuTemplate::Static(name)) = template {
+        machine["cpu_template"] = name.as_str().into();
+    }
     control.put("/machine-config", &machine, "have Firecracker make the machine")?;
+    if let Some(CpuTemplate::Custom(template)) = template {
+        control.put("/cpu-config", template, "have Firecracker take the CPU template")?;
+    }
     let boot = json!({
         "kernel_image_path": KERNEL,
         "initrd_path": INITRAMFS,

@@ -22,8 +22,15 @@
 //! launch maps the memory file, copy on write, so it loads what it touches and no more.
 //! Thawed, the guest loses the connection that it waited on, connects its line, and is
 //! told the time and random numbers of its own before it does anything else.
+//!
+//! Behind the name of the booted one may stand options, each after a colon:
+//! `firecracker:jailed` runs it under its jailer ([`jail`]); `firecracker:T2` and the
+//! like, and `firecracker:FILE.json`, show the guest the CPU of a template
+//! ([`options`]). A relative FILE is looked for in the current folder.
 
+mod jail;
 mod machine;
+mod options;
 mod place;
 mod process;
 mod program;
@@ -39,15 +46,22 @@ use isolde_model::{
 };
 
 use crate::{Backend, BackendError, GuestKernel, RootForm, Sandbox, SandboxSpec, cgroup, vmm};
+use jail::JAILER;
+use options::{Options, Template};
+use place::Place;
 use program::PROGRAM;
 use sandbox::{Beginning, FirecrackerSandbox};
 use snapshot::{Key, Snapshot};
 
+/// Its name where nothing is said behind it.
+const BOOTING: &str = "firecracker";
+
 /// Firecracker, with guests that boot or guests that are restored.
 #[derive(Debug)]
 pub struct Firecracker {
-    name: &'static str,
+    name: EnvironmentName,
     description: &'static str,
+    options: Options,
     restores: bool,
     snapshots: Mutex<HashMap<Key, Arc<Snapshot>>>,
 }
@@ -57,8 +71,9 @@ impl Firecracker {
     #[must_use]
     pub fn booting() -> Self {
         Self {
-            name: "firecracker",
+            name: EnvironmentName::new(BOOTING),
             description: "a microVM: Firecracker with virtio devices and nothing else",
+            options: Options::default(),
             restores: false,
             snapshots: Mutex::default(),
         }
@@ -68,15 +83,26 @@ impl Firecracker {
     #[must_use]
     pub fn restoring() -> Self {
         Self {
-            name: "firecracker-restore",
+            name: EnvironmentName::new("firecracker-restore"),
             description: "the microVM of Firecracker, restored from a snapshot",
             restores: true,
-            snapshots: Mutex::default(),
+            ..Self::booting()
         }
+    }
+
+    /// One that boots, with the options that `name` has behind a colon.
+    #[must_use]
+    pub fn with_options(name: &EnvironmentName) -> Option<Self> {
+        let options = name.as_str().strip_prefix(BOOTING)?.strip_prefix(':')?;
+        let options = Options::parse(options)?;
+        Some(Self { name: name.clone(), options, ..Self::booting() })
     }
 
     fn missing(&self) -> Result<Ready, Missing> {
         let version = program::check_version(PROGRAM)?;
+        if self.options.jailed {
+            program::check_version(JAILER)?;
+        }
         vmm::check_kvm()?;
         cgroup::check_permission()?;
         Ok(Ready { version: format!("{PROGRAM} {version}"), ..Ready::default() })
@@ -102,7 +128,7 @@ impl Firecracker {
 
 impl Backend for Firecracker {
     fn name(&self) -> EnvironmentName {
-        EnvironmentName::new(self.name)
+        self.name.clone()
     }
 
     fn description(&self) -> &'static str {
@@ -144,9 +170,16 @@ impl Backend for Firecracker {
         vmm::check_unused(&spec.root)?;
         let beginning = match self.restores {
             true => Beginning::Thaw(self.snapshot(&program, &spec, &kernel)?),
-            false => Beginning::Boot(kernel),
+            false => {
+                let template = self.options.template.as_ref().map(Template::load);
+                Beginning::Boot(kernel, template.transpose()?)
+            }
         };
-        Ok(Box::new(FirecrackerSandbox::make(program, beginning, spec)?))
+        let place = match self.options.jailed {
+            true => Place::jailed(&program, &spec.scratch, &spec.id)?,
+            false => Place::open(&program, &spec.scratch)?,
+        };
+        Ok(Box::new(FirecrackerSandbox::make(place, beginning, spec)?))
     }
 
     fn retire(&self) -> Vec<Leak> {

@@ -1,13 +1,13 @@
 //! One virtual machine.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use isolde_model::{LINE_PORT, Leak, Reading};
 
 use super::machine;
+use super::options::CpuTemplate;
 use super::place::{Place, UPPER};
 use super::process::Firecracker;
 use super::snapshot::{Snapshot, news};
@@ -15,12 +15,11 @@ use crate::{BackendError, Ending, GuestKernel, Line, Sandbox, SandboxSpec, vmm};
 
 /// How a machine comes about.
 pub(super) enum Beginning {
-    Boot(GuestKernel),
+    Boot(GuestKernel, Option<CpuTemplate>),
     Thaw(Arc<Snapshot>),
 }
 
 pub(super) struct FirecrackerSandbox {
-    program: PathBuf,
     beginning: Beginning,
     spec: SandboxSpec,
     place: Place,
@@ -29,30 +28,29 @@ pub(super) struct FirecrackerSandbox {
 }
 
 impl FirecrackerSandbox {
-    /// Puts everything into the spec's scratch folder.
+    /// Puts everything that the machine is made from into `place`.
     pub(super) fn make(
-        program: PathBuf,
+        mut place: Place,
         beginning: Beginning,
         spec: SandboxSpec,
     ) -> Result<Self, BackendError> {
-        let place = Place::open(&spec.scratch)?;
         match &beginning {
-            Beginning::Boot(kernel) => machine::furnish(&place, &spec, kernel)?,
-            Beginning::Thaw(snapshot) => snapshot.furnish(&place, &spec)?,
+            Beginning::Boot(kernel, _) => machine::furnish(&mut place, &spec, kernel)?,
+            Beginning::Thaw(snapshot) => snapshot.furnish(&mut place, &spec)?,
         }
-        Ok(Self { program, beginning, spec, place, firecracker: None, running_since: None })
+        Ok(Self { beginning, spec, place, firecracker: None, running_since: None })
     }
 
     fn bring_up(&mut self, deadline: Instant) -> Result<Line, BackendError> {
         // It must be there before the guest connects.
         let listener = self.place.listen(LINE_PORT)?;
-        let command = machine::command(&self.program, &self.place, &self.spec.id);
+        let command = self.place.command(&self.spec.id)?;
         let firecracker = Firecracker::spawn(command, &self.spec.cgroup)?;
         let firecracker = self.firecracker.insert(firecracker);
         let mut control = firecracker.control(&self.place, deadline)?;
         match &self.beginning {
-            Beginning::Boot(_) => {
-                machine::describe(&mut control, &self.spec, false)?;
+            Beginning::Boot(_, template) => {
+                machine::describe(&mut control, &self.spec, template.as_ref(), false)?;
                 machine::start(&mut control)?;
             }
             Beginning::Thaw(_) => machine::thaw(&mut control)?,

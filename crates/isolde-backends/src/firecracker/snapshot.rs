@@ -1,16 +1,17 @@
 //! A guest that was frozen when it was up: the common beginning of many launches.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use isolde_model::{Leak, READY_TO_REST, REST_PORT, Thaw};
+use rustix::rand::GetRandomFlags;
 
 use super::machine;
 use super::place::{MEMORY, Place, ROOT, STATE, UPPER};
 use super::process::Firecracker;
-use crate::{BackendError, GuestKernel, SandboxSpec, vmm};
+use crate::{BackendError, GuestKernel, SandboxSpec};
 
 /// A boot takes a second; an emulated CPU on a busy host needs longer.
 const BOOT_PATIENCE: Duration = Duration::from_secs(180);
@@ -61,15 +62,15 @@ impl Snapshot {
         let folder = spec.scratch.with_file_name(format!("isolde-{}-snapshot", spec.id));
         fs::create_dir(&folder).map_err(|source| BackendError::file("make", &folder, source))?;
         let snapshot = Self { folder };
-        let place = Place::open(&snapshot.folder)?;
-        machine::furnish(&place, spec, kernel)?;
+        let mut place = Place::open(program, &snapshot.folder)?;
+        machine::furnish(&mut place, spec, kernel)?;
         let deadline = Instant::now() + BOOT_PATIENCE;
         let listener = place.listen(REST_PORT)?;
-        let command = machine::command(program, &place, &spec.id);
-        let mut firecracker = Firecracker::spawn(command, &spec.cgroup)?;
+        let mut firecracker = Firecracker::spawn(place.command(&spec.id)?, &spec.cgroup)?;
         let mut control = firecracker.control(&place, deadline)?;
-        machine::describe(&mut control, spec, true)?;
+        machine::describe(&mut control, spec, None, true)?;
         machine::start(&mut control)?;
+        drop(control);
         let mut guest = firecracker.accept(&listener, deadline)?;
         let left = deadline.saturating_duration_since(Instant::now());
         let mut said = [0];
@@ -92,13 +93,17 @@ impl Snapshot {
     }
 
     /// Puts what a launch of `spec` is thawed from into `place`.
-    pub(super) fn furnish(&self, place: &Place, spec: &SandboxSpec) -> Result<(), BackendError> {
+    pub(super) fn furnish(
+        &self,
+        place: &mut Place,
+        spec: &SandboxSpec,
+    ) -> Result<(), BackendError> {
         for name in [STATE, MEMORY] {
             place.lend(name, &self.folder.join(name))?;
         }
         place.lend(ROOT, &spec.root)?;
         match spec.writable_root {
-            true => vmm::copy_sparse(&self.folder.join(UPPER), &place.path(UPPER)),
+            true => place.copy(UPPER, &self.folder.join(UPPER)),
             false => Ok(()),
         }
     }
@@ -124,9 +129,9 @@ impl Drop for Snapshot {
 /// What a guest that was thawed now is to be told.
 pub(super) fn news() -> Result<Thaw, BackendError> {
     let mut seed = [0; Thaw::SEED_BYTES];
-    File::open("/dev/urandom")
-        .and_then(|mut device| device.read_exact(&mut seed))
-        .map_err(|source| BackendError::file("read", "/dev/urandom", source))?;
+    // So few bytes always come at once (getrandom(2)).
+    rustix::rand::getrandom(&mut seed, GetRandomFlags::empty())
+        .map_err(|source| BackendError::os("get random numbers", source))?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let time_ns = since.ok().and_then(|since| i64::try_from(since.as_nanos()).ok());
     let time_ns = time_ns.ok_or_else(|| {

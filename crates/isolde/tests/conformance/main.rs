@@ -88,6 +88,26 @@ fn microvm_conforms_with_a_writable_root() {
 }
 
 #[test]
+fn firecracker_conforms() {
+    run_suite("firecracker", Root::ReadOnly);
+}
+
+#[test]
+fn firecracker_conforms_with_a_writable_root() {
+    run_suite("firecracker", Root::Writable);
+}
+
+#[test]
+fn firecracker_restore_conforms() {
+    run_suite("firecracker-restore", Root::ReadOnly);
+}
+
+#[test]
+fn firecracker_restore_conforms_with_a_writable_root() {
+    run_suite("firecracker-restore", Root::Writable);
+}
+
+#[test]
 fn qemu_microvm_conforms() {
     run_suite("qemu-microvm", Root::ReadOnly);
 }
