@@ -94,7 +94,7 @@ impl Backend for Microvm {
 
     fn create(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
         vmm::check_unused(&spec.root)?;
-        Ok(Box::new(sandbox::KrunSandbox::new(spec)?))
+        Ok(Box::new(sandbox::KrunSandbox::new(spec, program())?))
     }
 }
 
