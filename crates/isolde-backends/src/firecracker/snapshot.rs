@@ -14,7 +14,7 @@ use super::process::Firecracker;
 use crate::{BackendError, GuestKernel, SandboxSpec};
 
 /// A boot takes a second; an emulated CPU on a busy host needs longer.
-const BOOT_PATIENCE: Duration = Duration::from_secs(180);
+const BOOT_PATIENCE: Duration = Duration::from_secs(120);
 
 /// The guest says that it may be frozen and goes to sleep on that: what its kernel still
 /// has to do then is done once, and not by every copy.

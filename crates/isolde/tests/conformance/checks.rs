@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use isolde_backends::{BackendError, Ending};
 use isolde_model::{Deadlines, FailureKind, Mark, Span, Stage as LaunchStage};
@@ -11,13 +11,14 @@ use crate::stage::{Stage, ending, failure, text};
 
 pub(crate) type Check = fn(&mut Stage) -> Result<(), String>;
 
-pub(crate) const ALL: [(&str, Check); 14] = [
+pub(crate) const ALL: [(&str, Check); 15] = [
     ("output and exit status come through", output_and_status),
     ("a signal is told from a status", signal),
     ("20 MiB of output come through", big_output),
     ("a command that is not there is told", missing_command),
     ("orphans and open descriptors do not hold it up", orphans),
     ("the CPUs asked for are seen", cpus),
+    ("the time is the host's, random numbers are nobody else's", time_and_random_numbers),
     ("the root cannot be written, /tmp can", read_only_root),
     ("memory running out is told", out_of_memory),
     ("a command that does not end is ended", time_out),
@@ -98,6 +99,30 @@ fn cpus(stage: &mut Stage) -> Result<(), String> {
     // a program that knows nothing of Isolde counts them.
     let done = stage.busybox(&["nproc"]).map_err(text)?;
     expect("nproc", done.stdout == b"2\n", String::from_utf8_lossy(&done.stdout))
+}
+
+/// What launches that begin alike, down to the last byte of memory, would share.
+fn time_and_random_numbers(stage: &mut Stage) -> Result<(), String> {
+    /// A clock of a machine that boots is set from one that counts seconds.
+    const TOLERANCE: Duration = Duration::from_secs(3);
+    let script = "busybox date +%s; busybox od -A n -t x1 -N 16 /dev/urandom";
+    let mut drawn = Vec::new();
+    for _ in 0..2 {
+        let before = since_epoch()?.saturating_sub(TOLERANCE);
+        let done = stage.busybox(&["sh", "-c", script]).map_err(text)?;
+        let after = since_epoch()? + TOLERANCE;
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        let (time, random) = said.split_once('\n').ok_or(said.clone())?;
+        let time = Duration::from_secs(time.parse().map_err(text)?);
+        expect("time", before <= time && time <= after, (before, time, after))?;
+        expect("random bytes", random.trim().len() == 47, random)?;
+        drawn.push(random.to_owned());
+    }
+    expect("random numbers", drawn[0] != drawn[1], drawn)
+}
+
+fn since_epoch() -> Result<Duration, String> {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_err(text)
 }
 
 fn read_only_root(stage: &mut Stage) -> Result<(), String> {
