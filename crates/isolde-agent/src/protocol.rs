@@ -126,6 +126,10 @@ pub enum FromAgent {
     Hello(Hello),
     /// A mark was passed just now.
     Passed(Mark),
+    /// The clock that durations are measured with (CLOCK_MONOTONIC), just now, in
+    /// nanoseconds: before the application starts and when its work is done, for the
+    /// host to compare with its own.
+    Clock(u64),
     /// Some inferences, in order.
     Inferences(Vec<Inference>),
     /// The output of one input.
@@ -176,6 +180,7 @@ pub struct CommandEnding {
 enum Control {
     Hello(Hello),
     Passed { mark: Mark },
+    Clock { ns: u64 },
     Inferences { inferences: Vec<Inference> },
     Exited(CommandEnding),
     ProgramEnded(ProgramFacts),
@@ -219,6 +224,7 @@ impl FromAgent {
         let control = match self {
             Self::Hello(hello) => Control::Hello(hello.clone()),
             Self::Passed(mark) => Control::Passed { mark: *mark },
+            Self::Clock(ns) => Control::Clock { ns: *ns },
             Self::Inferences(inferences) => Control::Inferences { inferences: inferences.clone() },
             Self::Exited(ending) => Control::Exited(*ending),
             Self::ProgramEnded(facts) => Control::ProgramEnded(facts.clone()),
@@ -240,6 +246,7 @@ impl FromAgent {
             CONTROL => match serde_json::from_slice(payload)? {
                 Control::Hello(hello) => Self::Hello(hello),
                 Control::Passed { mark } => Self::Passed(mark),
+                Control::Clock { ns } => Self::Clock(ns),
                 Control::Inferences { inferences } => Self::Inferences(inferences),
                 Control::Exited(ending) => Self::Exited(ending),
                 Control::ProgramEnded(facts) => Self::ProgramEnded(facts),
@@ -371,6 +378,7 @@ mod tests {
         let ending = CommandEnding { status: None, signal: Some(9), oom_kills: 1 };
         for message in [
             FromAgent::Passed(Mark::ModelLoaded),
+            FromAgent::Clock(u64::MAX),
             FromAgent::Exited(ending),
             FromAgent::ProgramEnded(ProgramFacts { signal: Some(9), ..ProgramFacts::default() }),
             FromAgent::Finished,

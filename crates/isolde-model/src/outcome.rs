@@ -63,6 +63,8 @@ pub enum FailureKind {
     Application,
     /// The sandbox did not get the resources that were asked for.
     Parity,
+    /// The sandbox's clock is wrong, so no duration of it is of use.
+    Clock,
     /// Outputs were wrong or differed between environments.
     Disagreement,
     /// Something of the sandbox was left on the host.
@@ -79,6 +81,7 @@ impl fmt::Display for FailureKind {
             Self::Protocol => "protocol broken",
             Self::Application => "application failed",
             Self::Parity => "unequal resources",
+            Self::Clock => "clock wrong",
             Self::Disagreement => "outputs disagree",
             Self::Leak => "something was left behind",
         })

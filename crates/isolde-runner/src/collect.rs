@@ -2,7 +2,8 @@
 
 use isolde_agent::protocol::FromAgent;
 use isolde_model::{
-    Event, Failure, Inference, Mark, OutputTensor, Plan, ProgramFacts, ProgramSource, Trial,
+    Event, Failure, FailureKind, Inference, Mark, OutputTensor, Plan, ProgramFacts, ProgramSource,
+    Stage, Trial,
 };
 
 use crate::exec::unexpected;
@@ -64,6 +65,11 @@ impl Witness for Collector<'_> {
         match message {
             FromAgent::ProgramEnded(facts) => return self.take_end(facts),
             FromAgent::Inferences(inferences)
+                if !is_program && inferences.iter().any(|inference| inference.infer_ns == 0) =>
+            {
+                return Err(timeless());
+            }
+            FromAgent::Inferences(inferences)
                 if inferences.iter().all(|inference| is_possible(inference, is_program)) =>
             {
                 samples.inferences.extend(inferences);
@@ -79,6 +85,17 @@ impl Witness for Collector<'_> {
             samples.inferences.len() > self.planned || samples.outputs.len() > self.planned;
         let too_large = is_program && self.values > MOST_VALUES;
         if too_many || too_large { Err(unexpected()) } else { Ok(()) }
+    }
+}
+
+/// No network is computed in less than a nanosecond: such a duration comes of a clock
+/// that stood still or went backwards, which monotonic clocks round up to none.
+fn timeless() -> Failure {
+    Failure {
+        kind: FailureKind::Clock,
+        stage: Stage::Job,
+        reason: "an inference took no time at all by the clock inside".into(),
+        hint: None,
     }
 }
 

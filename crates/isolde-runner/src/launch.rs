@@ -10,7 +10,7 @@ use isolde_model::{
 };
 
 use crate::Interrupt;
-use crate::check::{Asked, check_parity};
+use crate::check::{Asked, Clocks, check_parity};
 use crate::error::chain;
 use crate::line::{HostLine, Silence};
 
@@ -107,6 +107,7 @@ pub(crate) fn launch(order: &Order<'_>, spec: SandboxSpec, witness: &mut dyn Wit
         witness,
         marks: Vec::new(),
         inside: None,
+        clocks: Clocks::default(),
         reading: None,
     };
     course.mark_at(Mark::Requested, course.requested);
@@ -141,6 +142,7 @@ struct Course<'a> {
     witness: &'a mut dyn Witness,
     marks: Vec<MarkStamp>,
     inside: Option<InsideFacts>,
+    clocks: Clocks,
     reading: Option<Reading>,
 }
 
@@ -223,7 +225,11 @@ impl Course<'_> {
                 line.receive(deadline).map_err(|silence| silent(self, sandbox, silence))?;
             match message {
                 FromAgent::Passed(mark) => self.pass(mark)?,
-                FromAgent::Finished => return Ok(()),
+                FromAgent::Clock(ns) => self.clocks.told(ns, Instant::now()),
+                FromAgent::Finished => {
+                    let wrong = |reason| Stop::failed(FailureKind::Clock, Stage::Job, reason);
+                    return self.clocks.check().map_err(wrong);
+                }
                 FromAgent::Failed { reason } => {
                     return Err(Stop::failed(FailureKind::Application, Stage::Job, reason));
                 }

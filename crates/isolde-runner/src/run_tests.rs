@@ -40,8 +40,8 @@ pub(crate) fn plan(environments: &[&str], launches: u32) -> Plan {
         budget: None,
         resources: Resources { cpus: 1, memory: ByteSize::mebibytes(64), threads: 1 },
         deadlines: Deadlines {
-            start: Span(Duration::from_millis(400)),
-            job: Span(Duration::from_millis(400)),
+            start: Span(Duration::from_millis(1500)),
+            job: Span(Duration::from_millis(1500)),
             exit: Span(Duration::from_millis(400)),
         },
         sources: BTreeMap::new(),
@@ -62,6 +62,8 @@ enum Fault {
     HearsNoGoodbye,
     FloodsInferences,
     ImpossibleDuration,
+    NoDuration,
+    FastClock,
 }
 
 fn send(stream: &mut UnixStream, message: &FromAgent) {
@@ -98,7 +100,10 @@ fn agent(mut stream: UnixStream, fault: Fault) -> i32 {
     if fault == Fault::Crashes {
         return 139;
     }
+    send(&mut stream, &FromAgent::Clock(1));
     work(&mut stream, &job, fault);
+    let ahead = if fault == Fault::FastClock { 60_000_000_000 } else { 0 };
+    send(&mut stream, &FromAgent::Clock(1 + ahead));
     send(&mut stream, &FromAgent::Finished);
     while receive(&stream).is_some() {
         if !matches!(fault, Fault::HangsAfterwards | Fault::HearsNoGoodbye) {
@@ -134,7 +139,11 @@ fn work(stream: &mut UnixStream, job: &RunJob, fault: Fault) {
             phase: if index < job.warm_up { Phase::WarmUp } else { Phase::Steady },
             input: index,
             prepare_ns: 1,
-            infer_ns: if fault == Fault::ImpossibleDuration { u64::MAX } else { 2 },
+            infer_ns: match fault {
+                Fault::ImpossibleDuration => u64::MAX,
+                Fault::NoDuration => 0,
+                _ => 2,
+            },
             interpret_ns: 3,
             label: labels[index as usize] + u32::from(fault == Fault::WrongLabel),
             output_digest: output_digest(&values),
@@ -261,6 +270,8 @@ fn every_fault_is_a_failure_of_its_kind_and_spares_the_others() {
         (Fault::HangsAfterwards, FailureKind::TimedOut),
         (Fault::FloodsInferences, FailureKind::Protocol),
         (Fault::ImpossibleDuration, FailureKind::Protocol),
+        (Fault::NoDuration, FailureKind::Clock),
+        (Fault::FastClock, FailureKind::Clock),
     ];
     for (fault, kind) in cases {
         let plan = plan(&["good", "bad"], 1);

@@ -61,6 +61,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 
 fn attempt(line: &mut AgentLine, job: &RunJob) -> Result<(), Stop> {
     let inputs = count_inputs(job)?;
+    line.tell_clock()?;
     line.send(&FromAgent::Passed(Mark::ApplicationStarted))?;
     let threads = Threads::new(job.threads);
     let application = load(job, &threads)?;
@@ -130,6 +131,8 @@ impl Work<'_> {
                 self.send_batch()?;
             }
         }
+        // Before what may take long to be sent.
+        self.line.tell_clock()?;
         self.send_batch()?;
         for output in outputs {
             self.line.send(&FromAgent::Output(output))?;

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::AgentError;
 use crate::protocol::{BOOT_MARK, Decoder, FromAgent, ToAgent};
 
@@ -37,6 +39,14 @@ impl AgentLine {
 
     pub(super) fn send(&mut self, message: &FromAgent) -> io::Result<()> {
         message.write_to(&mut self.writer)
+    }
+
+    /// Tells the host what the clock says.
+    pub(super) fn tell_clock(&mut self) -> io::Result<()> {
+        let now = clock_gettime(ClockId::Monotonic);
+        let (seconds, nanoseconds) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+        let ns = seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
+        self.send(&FromAgent::Clock(ns))
     }
 
     pub(super) fn receive(&mut self) -> Result<Order, AgentError> {

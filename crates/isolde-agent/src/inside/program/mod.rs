@@ -37,6 +37,7 @@ pub(super) fn run(mut line: AgentLine, job: &ProgramJob, place: Place) -> Result
         );
         return fail(line, reason);
     }
+    line.tell_clock()?;
     line.send(&FromAgent::Passed(isolde_model::Mark::ApplicationStarted))?;
     let started = match invocation::spawn(&job.invocation, &variables(job)) {
         Ok(started) => started,
@@ -75,6 +76,7 @@ fn conclude(
     ended: Ended,
     oom_kills: impl Fn() -> u64,
 ) -> Result<(), AgentError> {
+    line.tell_clock()?;
     let mut facts = drive.facts(ended);
     facts.oom_kills = oom_kills();
     let port_only = job.ready != ReadySign::Line && job.inferences.is_none();
