@@ -18,4 +18,5 @@ mod plan;
 mod program;
 mod rig;
 mod signals;
+mod testbed;
 mod usage;
