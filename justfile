@@ -56,6 +56,14 @@ bench-images *arguments:
 bench *arguments:
     cargo bench --package isolde --bench spine -- {{ arguments }}
 
+# Measure the start of microVMs on the deterministic test bed (as root; needs Firecracker)
+bench-startup *arguments:
+    cargo bench --package isolde --bench startup -- {{ arguments }}
+
+# Check the test bed, or run suites of the conformance tests on it: `just testbed firecracker`
+testbed *suites:
+    .ci/testbed {{ suites }}
+
 # Do what continuous integration does, from a bare machine
 ci:
     .ci/run

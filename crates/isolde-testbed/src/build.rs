@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
+use isolde_backends::Backend;
+use isolde_backends::qemu::Qemu;
 use isolde_image::{
     HostKernel, Image, ImageError, ImageOrigin, Intake, IntakeError, Store, Tool, Watch,
     add_installed_kernel, find_kernels,
 };
+use isolde_model::Readiness;
 use rustix::fs::statvfs;
 
 use crate::TestbedError;
@@ -82,11 +85,20 @@ pub fn build(
     Ok(Built { image, release: kernel.release })
 }
 
-/// That this host's QEMU can be such a device.
+/// That this host can be one on which devices are made.
 pub(crate) fn check_host() -> Result<(), TestbedError> {
     match std::env::consts::ARCH {
         "x86_64" => Ok(()),
         other => Err(TestbedError::Host(other)),
+    }
+}
+
+/// That it can also run them.
+pub(crate) fn check_qemu() -> Result<(), TestbedError> {
+    check_host()?;
+    match Qemu::testbed(Vec::new()).probe() {
+        Readiness::Missing(missing) => Err(TestbedError::Missing(missing)),
+        Readiness::Ready(_) => Ok(()),
     }
 }
 

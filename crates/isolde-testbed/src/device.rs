@@ -11,7 +11,7 @@ use isolde_backends::qemu::{Port, PortKind, Qemu};
 use isolde_model::{ByteSize, Deadlines, Resources, Span};
 use isolde_runner::{ExecRequest, ExecResult, Interrupt, Provisions, Workplace, exec};
 
-use crate::build::{check_host, scratch};
+use crate::build::{check_qemu, scratch};
 use crate::results::{Archive, Limits, Receiver};
 use crate::{Built, TestbedError};
 
@@ -106,7 +106,7 @@ impl Device<'_> {
         outlets: Outlets<'_>,
         interrupt: &Interrupt,
     ) -> Result<ExecResult, TestbedError> {
-        check_host()?;
+        check_qemu()?;
         let backend = Qemu::testbed(ports);
         let own = scratch()?;
         let mut provisions = self.provisions.clone();

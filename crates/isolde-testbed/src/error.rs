@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use isolde_backends::BackendError;
 use isolde_image::ImageError;
+use isolde_model::Missing;
 use isolde_runner::RunError;
 
 /// What keeps the test bed from being built or used.
@@ -44,6 +45,9 @@ pub enum TestbedError {
         /// Why not.
         source: ImageError,
     },
+    /// Something that every device needs is missing on this host.
+    #[error("{}; {}", .0.what, .0.hint)]
+    Missing(Missing),
     /// QEMU could not be started, or the device did not end.
     #[error("the device cannot be run")]
     Machine(#[source] BackendError),

@@ -19,7 +19,7 @@ use isolde_image::{HostKernel, Store, find_kernels};
 use isolde_model::ByteSize;
 use isolde_runner::Interrupt;
 
-use crate::build::{check_host, scratch};
+use crate::build::{check_qemu, scratch};
 use crate::{Archive, Built, Command, Limits, TestbedError, ustar};
 
 /// What must be on the kernel's module list for the device to have guests.
@@ -65,7 +65,7 @@ impl Deterministic<'_> {
     /// What is missing on the host, that the device did not end in time or by itself,
     /// that the user asked to stop, or what is wrong with what came out.
     pub fn run(&self, command: &Command, interrupt: &Interrupt) -> Result<Recorded, TestbedError> {
-        check_host()?;
+        check_qemu()?;
         let folder = scratch()?;
         let kernel = self.kernel()?;
         let initramfs = folder.path().join("initramfs");

@@ -18,5 +18,6 @@ mod plan;
 mod program;
 mod rig;
 mod signals;
+mod testbed;
 mod usage;
 mod vmm;
