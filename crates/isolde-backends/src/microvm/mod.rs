@@ -10,7 +10,8 @@
 //!
 //! The machine has one disk, or two where the root can be written to; a console port
 //! that is the line; a serial console; and what libkrun adds to every machine: a
-//! random number generator and a balloon. No network, no files of the host.
+//! random number generator and a balloon, which no guest uses. No network, no files of
+//! the host.
 //!
 //! The machine's memory is the limit: the child's cgroup has none, because what a VMM
 //! needs beside the guest is a cost of the isolation.
@@ -94,7 +95,7 @@ impl Backend for Microvm {
 
     fn create(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, BackendError> {
         vmm::check_unused(&spec.root)?;
-        Ok(Box::new(sandbox::KrunSandbox::new(spec)?))
+        Ok(Box::new(sandbox::KrunSandbox::new(spec, program())?))
     }
 }
 

@@ -47,11 +47,17 @@ const MACHINE: &str = "console=ttyAMA0";
 /// resets at once, and a reset ends the machine.
 const PARAMETERS: &str = "quiet panic=-1";
 
+/// libkrun gives every machine a balloon. Its driver would give free pages back to the
+/// host from a thread of its own, in the middle of an inference, which happens in no
+/// other environment. A module of that name is not brought to the guest.
+const NO_BALLOON: &str =
+    "initcall_blacklist=virtio_balloon_driver_init page_reporting.page_reporting_order=10";
+
 /// The kernel's command line. libkrun adds where the devices are.
 pub(super) fn parameters(spec: &SandboxSpec) -> String {
     let root = if spec.writable_root { GuestRoot::Overlay } else { GuestRoot::ReadOnly };
     let own = GuestParameters { root, line: GuestLine::Port, end: GuestEnd::Reset, rests: false };
-    format!("{MACHINE} {PARAMETERS} {own}")
+    format!("{MACHINE} {PARAMETERS} {NO_BALLOON} {own}")
 }
 
 /// Number of vCPUs and memory in MiB, as far as libkrun can count them.

@@ -19,3 +19,4 @@ mod program;
 mod rig;
 mod signals;
 mod usage;
+mod vmm;
