@@ -14,7 +14,7 @@ use isolde_image::{CpioArchive, CpioNode};
 use serde_json::json;
 
 /// The machine's files, on the device.
-pub(crate) const INITRD: &str = "/bench/reference.cpio";
+pub(crate) const INITRD: &str = "/testbed/reference.cpio";
 
 /// What tells that it is up; nothing else prints it, because the kernel is quiet.
 const UP: u8 = b'@';

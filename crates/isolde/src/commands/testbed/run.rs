@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use isolde_model::Span;
 use isolde_runner::Interrupt;
 use isolde_testbed::{Archive, Command, Deterministic, Device, FOLDER, Limits, Outlets};
 
@@ -151,10 +150,6 @@ fn carry_out(
     interrupt: &Interrupt,
     quiet: bool,
 ) -> anyhow::Result<ExitCode> {
-    if !quiet {
-        let Span(limit) = order.command.limit;
-        tracing::info!(limit_s = limit.as_secs(), "starting the device");
-    }
     let mut stdout = Passing::new(io::stdout());
     let mut stderr = Passing::new(io::stderr());
     let outlets = Outlets { stdout: &mut stdout, stderr: &mut stderr };
