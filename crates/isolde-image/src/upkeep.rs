@@ -147,6 +147,27 @@ impl Store {
             .map_err(|error| ImageError::file("write", note, error))
     }
 
+    /// Removes every form of the tree with that digest, for one that will not be wanted
+    /// again. Who has a form open keeps it; who is about to open it makes it anew.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub fn remove_forms(&self, tree_digest: &str) -> Result<(), ImageError> {
+        for path in FORMS.iter().flat_map(|kind| entries(&self.root().join(kind))) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !tree_digest.is_empty() && name.split('.').next() == Some(tree_digest) {
+                remove(&path).map_err(|error| ImageError::file("remove", &path, error))?;
+            }
+        }
+        let note = self.place(Self::FORMS, tree_digest);
+        match fs::remove_file(&note) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(ImageError::file("remove", note, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What is in the cache, and what of it was made of which image.
     #[must_use]
     pub fn usage(&self) -> Usage {

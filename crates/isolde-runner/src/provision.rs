@@ -122,6 +122,15 @@ impl Provisions {
         Missing { what, hint: hint.to_owned(), packages: Vec::new() }
     }
 
+    /// Takes the forms of the root file system out of the cache, for one that nobody
+    /// will want again.
+    ///
+    /// # Errors
+    /// What could not be removed.
+    pub fn drop_forms(&self) -> Result<(), ImageError> {
+        self.store.remove_forms(&self.tree.digest())
+    }
+
     fn root(&self, form: RootForm) -> Result<PathBuf, ImageError> {
         match form {
             RootForm::Directory => self.store.directory(&self.tree),

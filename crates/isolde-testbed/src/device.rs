@@ -141,7 +141,12 @@ impl Device<'_> {
             stdout: outlets.stdout,
             stderr: outlets.stderr,
         };
-        Ok(exec(request, interrupt)?)
+        let ran = exec(request, interrupt);
+        // Every change of what is brought along makes a disk of its own, of 700 MB.
+        if let Err(error) = provisions.drop_forms() {
+            tracing::warn!(%error, "the device's disk stays in the cache");
+        }
+        Ok(ran?)
     }
 }
 

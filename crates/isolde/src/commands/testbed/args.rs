@@ -46,9 +46,9 @@ pub(crate) struct RecipeArguments {
 pub(crate) struct DeviceArguments {
     #[command(flatten)]
     pub(super) recipe: RecipeArguments,
-    /// CPUs of the device [default: 2, or as many as there are]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) cpus: Option<u32>,
+    /// CPUs of the device: with more than one, its guests hang at times
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    pub(super) cpus: u32,
     /// Memory of the device
     #[arg(long, value_name = "SIZE", default_value = "4G")]
     pub(super) memory: ByteSize,

@@ -27,16 +27,12 @@ pub(crate) fn run(arguments: &TestbedArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A device has so many CPUs unless others are asked for, or the host has fewer.
-const CPUS: u32 = 2;
-
-/// The CPUs of a device of this size, if this host can give it.
+/// Whether this host can give a device of this size.
 ///
 /// # Errors
 /// Wrong usage: more than the host has.
-fn check_size(cpus: Option<u32>, memory: ByteSize) -> anyhow::Result<u32> {
+fn check_size(cpus: u32, memory: ByteSize) -> anyhow::Result<()> {
     let facts = host::facts_without_kvm();
-    let cpus = cpus.unwrap_or_else(|| facts.cpu.cpus.clamp(1, CPUS));
     if cpus == 0 {
         return Err(tagged(Exit::Usage, "the number of CPUs is 0: give --cpus 1 or more"));
     }
@@ -46,9 +42,7 @@ fn check_size(cpus: Option<u32>, memory: ByteSize) -> anyhow::Result<u32> {
             format!("{memory} of memory are too little for a device: give --memory 1G or more");
         return Err(tagged(Exit::Usage, text));
     }
-    host::check_resources(&Resources { cpus, memory, threads: 1 }, &facts)
-        .exit_with(Exit::Usage)?;
-    Ok(cpus)
+    host::check_resources(&Resources { cpus, memory, threads: 1 }, &facts).exit_with(Exit::Usage)
 }
 
 /// Gives errors of the test bed their exit codes.

@@ -24,7 +24,8 @@ const BUNDLE: &str = "/results/bundle";
 pub(super) fn run(arguments: &RunArguments) -> anyhow::Result<ExitCode> {
     let interrupt = signals::interrupt(true)?;
     let mut order = Order::of(arguments)?;
-    let cpus = check_size(arguments.device.cpus, arguments.device.memory)?;
+    let cpus = arguments.device.cpus;
+    check_size(cpus, arguments.device.memory)?;
     let provisions = resolve::provisions()?;
     let store = provisions.store().clone();
     let mut brought = bring::gather(&arguments.device, &store)?;

@@ -22,7 +22,8 @@ pub(super) fn run(arguments: &ShellArguments) -> anyhow::Result<ExitCode> {
         return Err(tagged(Exit::Usage, text));
     }
     let interrupt = signals::interrupt(true)?;
-    let cpus = check_size(arguments.device.cpus, arguments.device.memory)?;
+    let cpus = arguments.device.cpus;
+    check_size(cpus, arguments.device.memory)?;
     let provisions = resolve::provisions()?;
     let store = provisions.store().clone();
     let brought = bring::gather(&arguments.device, &store)?;
