@@ -38,20 +38,54 @@ pub(crate) fn in_words<'a>(
     ))
 }
 
+/// The environment whose outputs all these launches gave.
+pub(crate) fn equals<'a>(records: impl Iterator<Item = &'a TrialRecord>) -> Option<String> {
+    let mut references = Vec::new();
+    for agreement in records.filter_map(|record| record.agreement.as_ref()) {
+        if !agreement.identical {
+            return None;
+        }
+        references.push(&agreement.reference);
+    }
+    // Launches before the reference's first have none but themselves.
+    references.last().map(ToString::to_string)
+}
+
+/// Environments with equal outputs, and what is said of the one that the others equal.
+struct Class<'a> {
+    leader: &'a str,
+    names: Vec<String>,
+    differs: Option<&'a str>,
+    /// What is said of those that equal the leader.
+    alike: Option<&'a str>,
+}
+
 /// One line for each thing said, with the environments of which it is said.
 pub(crate) fn notes(rows: &[&Row]) -> Vec<String> {
-    let mut said: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut classes: Vec<Class<'_>> = Vec::new();
     for row in rows {
         let Some(text) = row.agreement.as_deref() else { continue };
-        let name = printable(&row.environment);
-        match said.iter_mut().find(|(other, _)| *other == text) {
-            Some((_, names)) => names.push(name),
-            None => said.push((text, vec![name])),
+        let leader = row.equals.as_deref().unwrap_or(&row.environment);
+        let class = match classes.iter_mut().position(|class| class.leader == leader) {
+            Some(found) => &mut classes[found],
+            None => {
+                classes.push(Class { leader, names: Vec::new(), differs: None, alike: None });
+                let last = classes.len() - 1;
+                &mut classes[last]
+            }
+        };
+        class.names.push(printable(&row.environment));
+        match row.equals {
+            Some(_) => class.alike = Some(text),
+            None => class.differs = Some(text),
         }
     }
-    said.into_iter()
-        .map(|(text, names)| format!("{}: {}", names.join(", "), printable(text)))
-        .collect()
+    let lines = classes.iter().flat_map(|class| {
+        let names = class.names.join(", ");
+        let line = move |text: &str| format!("{names}: {}", printable(text));
+        [class.alike, class.differs].into_iter().flatten().map(line)
+    });
+    lines.collect()
 }
 
 #[cfg(test)]

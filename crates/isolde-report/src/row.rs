@@ -96,6 +96,7 @@ impl Group<'_> {
                 self.launches.iter().map(|launch| launch.record),
                 !plan.sources.contains_key(self.application),
             ),
+            equals: agreement::equals(self.launches.iter().map(|launch| launch.record)),
             program: program::figures(self.launches.iter().map(|launch| launch.record)),
         }
     }

@@ -81,6 +81,10 @@ pub struct Row {
     /// How its outputs agreed with the others', where that was looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<String>,
+    /// The environment whose outputs all of its launches gave, bit for bit; it may be
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equals: Option<String>,
     /// How its launches went, where it is a program of the user's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramFigures>,

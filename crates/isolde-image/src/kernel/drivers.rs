@@ -1,10 +1,12 @@
 //! Which drivers a guest's machine needs, and which an image has built in.
 
+use std::borrow::Cow;
+
 use isolde_model::{Bus, GuestLine, GuestNeeds};
 
 use super::field::find;
 use super::modules::Modules;
-use super::{HostKernel, read_bounded, read_unpacked};
+use super::{HostKernel, KernelImage, read_bounded, read_unpacked};
 
 /// A driver that some machine needs.
 struct Driver {
@@ -73,10 +75,17 @@ pub(super) fn hears_of_devices(kernel: &HostKernel, modules: &Modules) -> bool {
         let line = format!("{BY_PARAMETER_OPTION}=y");
         return String::from_utf8_lossy(&text).lines().any(|found| found == line);
     }
-    let module = modules.is_loadable(VIRTIO_MMIO).then(|| modules.load_order(&[VIRTIO_MMIO]));
-    let file = module.and_then(Result::ok).and_then(|order| order.last().cloned());
-    let content = file.and_then(|file| read_unpacked(&file).ok());
-    content.is_some_and(|content| find(&content, BY_PARAMETER_NAME).is_some())
+    let holder = match modules.is_loadable(VIRTIO_MMIO) {
+        true => modules.load_order(&[VIRTIO_MMIO]).ok().and_then(|order| order.last().cloned()),
+        false => None,
+    };
+    let content = match holder {
+        Some(module) => read_unpacked(&module).ok(),
+        None => read_bounded(&kernel.image).ok().and_then(|bytes| {
+            KernelImage::parse(&bytes).ok()?.unpacked().ok().map(Cow::into_owned)
+        }),
+    };
+    content.is_some_and(|content: Vec<u8>| find(&content, BY_PARAMETER_NAME).is_some())
 }
 
 /// The same with what they depend on silently in `modules`' kernel.
