@@ -26,7 +26,7 @@ const RESTORED: &str = "firecracker-restore";
 pub(crate) fn measure(launches: &str, image: &str) -> anyhow::Result<()> {
     let rounds: u32 = launches.parse().context("the number of launches")?;
     let plain = median((0..rounds.max(1)).map(|_| reference::start(image, MEMORY)).collect())?;
-    print(&row("firecracker with busybox alone: call to a letter", plain));
+    print(&row("firecracker with busybox alone: call to a word", plain));
     let environments = known(&[FRESH, RESTORED])?;
     if environments.is_empty() {
         print("skipped: this program has no environment `firecracker`");
