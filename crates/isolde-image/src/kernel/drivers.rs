@@ -41,7 +41,7 @@ const DRIVERS: [Driver; 8] = [
     Driver { module: VIRTIO_CONSOLE, option: "CONFIG_VIRTIO_CONSOLE", registered: b"virtio_console\0" },
     Driver { module: VSOCK, option: "CONFIG_VIRTIO_VSOCKETS", registered: b"vmw_vsock_virtio_transport\0" },
     Driver { module: EXT4, option: "CONFIG_EXT4_FS", registered: b"ext4\0" },
-    Driver { module: OVERLAY, option: "CONFIG_OVERLAY_FS", registered: b"overlay\0" },
+    Driver { module: OVERLAY, option: "CONFIG_OVERLAY_FS", registered: b"overlayfs: " },
 ];
 
 /// Loaded where the kernel has them as modules: the PCI host bridge of arm64's

@@ -14,8 +14,8 @@ fn refused(cases: &[(&str, &[&str])]) {
 fn unknown_words() {
     refused(&[
         ("bogus", &["unrecognized subcommand"]),
-        ("run --on nosuch", &["`nosuch`", "process, container, docker, vm"]),
-        ("exec --on process,nosuch -- true", &["`nosuch`", "process, container, docker, vm"]),
+        ("run --on nosuch", &["`nosuch`", "process, container, docker, microvm"]),
+        ("exec --on process,nosuch -- true", &["`nosuch`", "process, container, docker, microvm"]),
         ("run --on process,process", &["`process` is named twice"]),
         ("run --on process,all", &["`all` stands alone"]),
         ("run --preset fast", &["`fast`", "quick and full"]),
