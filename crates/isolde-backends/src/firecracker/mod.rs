@@ -56,6 +56,10 @@ use snapshot::{Key, Snapshot};
 /// Its name where nothing is said behind it.
 const BOOTING: &str = "firecracker";
 
+/// What must be known of the memory of restored launches.
+const SHARED_MEMORY: &str = "pages of the snapshot that a launch only reads are shared, and charged \
+     to none: its memory is less than a booted guest's";
+
 /// Firecracker, with guests that boot or guests that are restored.
 #[derive(Debug)]
 pub struct Firecracker {
@@ -105,7 +109,8 @@ impl Firecracker {
         }
         vmm::check_kvm()?;
         cgroup::check_permission()?;
-        Ok(Ready { version: format!("{PROGRAM} {version}"), ..Ready::default() })
+        let note = self.restores.then(|| SHARED_MEMORY.to_owned());
+        Ok(Ready { version: format!("{PROGRAM} {version}"), note, ..Ready::default() })
     }
 
     /// The snapshot that launches like `spec` begin with.
