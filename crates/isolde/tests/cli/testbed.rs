@@ -22,6 +22,7 @@ fn what_cannot_be_meant_is_refused() {
         (&["run", "--out", &taken, "--", "run"], &["is not an empty folder", "--out"]),
         (&["run", "--firecracker", "/nowhere", "--", "doctor"], &["--firecracker", "No such file"]),
         (&["run", "--firecracker", "/etc", "--", "doctor"], &["--firecracker", "it is no file"]),
+        (&["run", "--bring", "/etc/passwd:/tmp/x", "--", "doctor"], &["/tmp", "starts empty"]),
         (&["run", "--program", &own], &["not an executable of this machine"]),
         (&["run", "--program", "/bin/sh"], &["dynamically linked"]),
         (&["run", "--bring", "/nowhere", "--", "doctor"], &["--bring /nowhere", "No such file"]),

@@ -1,6 +1,6 @@
 //! What the checks of one environment share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use isolde_agent::protocol::{CommandEnding, ExecJob, Invocation};
@@ -27,6 +27,13 @@ pub(crate) struct Stage {
     number: u32,
     /// Holds the store.
     folder: tempfile::TempDir,
+}
+
+/// The program under test: cargo's, unless `ISOLDE_PROGRAM` names its place on another
+/// machine.
+fn program() -> PathBuf {
+    let named = std::env::var_os("ISOLDE_PROGRAM");
+    named.map_or_else(|| env!("CARGO_BIN_EXE_isolde").into(), PathBuf::from)
 }
 
 /// Two, so that more than one is seen to work. On an emulated device one: nested
@@ -57,7 +64,7 @@ impl Stage {
         let backend = isolde_backends::find(&EnvironmentName::new(environment)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let agent = Path::new(env!("CARGO_BIN_EXE_isolde"));
+        let agent = &program();
         // This test's own executable is no VMM.
         isolde_backends::set_vmm_program(agent);
         let mut provisions = Provisions::new(store, agent).unwrap();

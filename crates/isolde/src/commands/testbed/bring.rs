@@ -71,8 +71,27 @@ pub(super) fn gather(arguments: &DeviceArguments, store: &Store) -> anyhow::Resu
         found.extend(path.map(|path| (path, Path::new(PROGRAMS).join(name))));
     }
     let kernel = guest_kernels(store, &mut found);
-    found.extend(files::plain_files(&files::parse(&arguments.bring)?)?);
+    for (path, place) in files::plain_files(&files::parse(&arguments.bring)?)? {
+        check_place(&place)?;
+        found.push((path, place));
+    }
     Ok(Brought { files: found, kernel })
+}
+
+/// Folders of the device that a file system in memory or of its kernel's hides.
+const HIDDEN: [&str; 5] = ["/dev", "/proc", "/run", "/sys", "/tmp"];
+
+fn check_place(place: &Path) -> anyhow::Result<()> {
+    match HIDDEN.iter().find(|folder| place.starts_with(folder)) {
+        None => Ok(()),
+        Some(folder) => {
+            let place = place.display();
+            let text = format!(
+                "--bring to {place}: {folder} of the device starts empty; choose another place"
+            );
+            Err(tagged(Exit::Usage, text))
+        }
+    }
 }
 
 /// A program that the user gives.
