@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. The two sides are the same executable, so a
 /// difference means that a stale copy runs in the sandbox.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 
 /// The agent's first byte.
 pub const BOOT_MARK: u8 = 0xA9;
@@ -42,7 +42,8 @@ pub enum ToAgent {
 /// An application and how often to run it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunJob {
-    /// Name of the application.
+    /// The application, as [`isolde_apps::Choice`] writes it, or the name of a
+    /// user's model.
     pub application: String,
     /// Inferences that are kept apart at the start.
     pub warm_up: u32,

@@ -1,57 +1,41 @@
-//! What every application offers, and the list of them.
+//! What every application offers.
 
-use crate::road_sign;
-use crate::{AppError, Threads};
+use crate::AppError;
 
-/// A loaded application. Its phases are called in the order prepare, infer,
-/// interpret for each input; each keeps its result for the next.
+/// A loaded application. An inference consists of one task or of several, in
+/// their order; the phases of a task are called in the order prepare, infer,
+/// interpret, each keeping its result for the next.
 pub trait Application: Send {
-    /// Decodes and normalises input number `input`.
+    /// Names of the tasks that an inference consists of; empty where it is one
+    /// task.
+    fn tasks(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Makes the network's input of input number `input`: the first task decodes
+    /// it, later ones may build upon what earlier ones found.
     ///
     /// # Errors
     /// That there is no such input or that it cannot be read.
-    fn prepare(&mut self, input: u32) -> Result<(), AppError>;
+    fn prepare(&mut self, input: u32, task: usize) -> Result<(), AppError>;
 
-    /// Runs the network on the prepared input.
+    /// Runs the task's network on what was prepared; does nothing in a task
+    /// without one.
     ///
     /// # Errors
     /// What the engine refused.
-    fn infer(&mut self) -> Result<(), AppError>;
+    fn infer(&mut self, task: usize) -> Result<(), AppError>;
 
-    /// Makes a label of the network's output.
+    /// Makes sense of the network's output. Gives a number that stands for the
+    /// whole inference's answer once its last task is interpreted.
     ///
     /// # Errors
     /// That the output holds something that is no finite number.
-    fn interpret(&mut self) -> Result<u32, AppError>;
+    fn interpret(&mut self, task: usize) -> Result<u32, AppError>;
 
-    /// The last output tensor, flat, in the network's own order.
+    /// The last inference's outputs, flat, in the networks' own order.
     fn output(&self) -> &[f32];
-}
 
-/// An application that can be loaded.
-#[derive(Debug, Clone, Copy)]
-pub struct Description {
-    /// Its name on the command line.
-    pub name: &'static str,
-    /// One line on what it does, without a full stop.
-    pub summary: &'static str,
-    /// The label that each bundled input must get, in the order of the inputs.
-    pub expected_labels: fn() -> Vec<u32>,
-    /// Loads the model; inference will use `threads`.
-    pub load: fn(threads: &Threads) -> Result<Box<dyn Application>, AppError>,
-    /// Largest absolute difference of an output value that different CPUs may
-    /// cause by summing in another order.
-    pub output_tolerance: f32,
-}
-
-/// Every application of this program.
-#[must_use]
-pub fn all() -> &'static [Description] {
-    &[road_sign::DESCRIPTION]
-}
-
-/// The application of that name.
-#[must_use]
-pub fn find(name: &str) -> Option<&'static Description> {
-    all().iter().find(|description| description.name == name)
+    /// The last inference's answer in words.
+    fn answer(&self) -> String;
 }

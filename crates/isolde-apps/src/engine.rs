@@ -1,10 +1,10 @@
 //! The embedded inference engine: rten, loading ONNX files.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use rten::{Model, RunOptions, ThreadPool};
+use rten::{Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
 use rten_tensor::prelude::*;
-use rten_tensor::{NdTensor, Tensor};
 
 use crate::AppError;
 
@@ -25,43 +25,96 @@ impl Threads {
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         self.0.run(work)
     }
-
-    pub(crate) const fn pool(&self) -> &Arc<ThreadPool> {
-        &self.0
-    }
 }
 
-/// A loaded network with one input and one output.
+/// A loaded network.
 pub(crate) struct Network {
-    name: &'static str,
+    /// What it is called in errors.
+    name: String,
     model: Model,
     threads: Threads,
 }
 
 impl Network {
-    pub(crate) fn load(
-        name: &'static str,
+    /// A network that is part of this program.
+    pub(crate) fn embedded(
+        name: &str,
         onnx: &'static [u8],
         threads: &Threads,
     ) -> Result<Self, AppError> {
-        let model = Model::load_static_slice(onnx)
-            .map_err(|source| AppError::Load { model: name.to_owned(), source: source.into() })?;
-        Ok(Self { name, model, threads: threads.clone() })
+        let model = Model::load_static_slice(onnx);
+        Self::loaded(name.to_owned(), model.map_err(Into::into), threads)
     }
 
-    /// Runs the network; the output is flat, in its own order.
-    pub(crate) fn run<const N: usize>(
-        &self,
-        input: &NdTensor<f32, N>,
-    ) -> Result<Vec<f32>, AppError> {
-        let failed = |source| AppError::Run { model: self.name.to_owned(), source };
+    /// A network in a file, with its weights inside or beside it.
+    pub(crate) fn file(path: &Path, threads: &Threads) -> Result<Self, AppError> {
+        let model = Model::load_file(path);
+        Self::loaded(path.display().to_string(), model.map_err(Into::into), threads)
+    }
+
+    fn loaded(
+        name: String,
+        model: Result<Model, Box<dyn std::error::Error + Send + Sync>>,
+        threads: &Threads,
+    ) -> Result<Self, AppError> {
+        match model {
+            Ok(model) => Ok(Self { name, model, threads: threads.clone() }),
+            Err(source) => Err(AppError::Load { model: name, source }),
+        }
+    }
+
+    /// The inputs in the graph's order.
+    pub(crate) fn inputs(&self) -> &[NodeId] {
+        self.model.input_ids()
+    }
+
+    /// The only input.
+    pub(crate) fn input(&self) -> Result<NodeId, AppError> {
+        match self.inputs() {
+            &[only] => Ok(only),
+            _ => Err(AppError::Load {
+                model: self.name.clone(),
+                source: "it has not just one input".into(),
+            }),
+        }
+    }
+
+    /// Runs the network; all outputs in the graph's order.
+    pub(crate) fn run(&self, inputs: Vec<(NodeId, ValueOrView)>) -> Result<Vec<Value>, AppError> {
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads.0)));
-        let output = self
-            .model
-            .run_one(input.view().into(), Some(options))
-            .map_err(|error| failed(error.into()))?;
-        let output: Tensor<f32> =
-            output.try_into().map_err(|error: rten::TryFromValueError| failed(error.into()))?;
-        Ok(output.into_data())
+        self.model
+            .run(inputs, self.model.output_ids(), Some(options))
+            .map_err(|error| AppError::Run { model: self.name.clone(), source: error.into() })
+    }
+
+    /// The outputs' values one after the other; whole numbers become the nearest
+    /// `f32`.
+    ///
+    /// # Errors
+    /// That an output is no tensor of numbers, or holds a value that is not finite.
+    pub(crate) fn flatten(&self, outputs: &[Value], flat: &mut Vec<f32>) -> Result<(), AppError> {
+        flat.clear();
+        for output in outputs {
+            match output {
+                Value::FloatTensor(tensor) => flat.extend(tensor.iter()),
+                Value::Int32Tensor(tensor) => {
+                    flat.extend(tensor.iter().map(|&value| value as f32));
+                }
+                Value::Int8Tensor(tensor) => {
+                    flat.extend(tensor.iter().map(|&value| f32::from(value)));
+                }
+                Value::UInt8Tensor(tensor) => {
+                    flat.extend(tensor.iter().map(|&value| f32::from(value)));
+                }
+                _ => {
+                    let source = "an output is a sequence, not a tensor of numbers".into();
+                    return Err(AppError::Run { model: self.name.clone(), source });
+                }
+            }
+        }
+        match flat.iter().position(|value| !value.is_finite()) {
+            Some(position) => Err(AppError::NotFinite { position, value: flat[position] }),
+            None => Ok(()),
+        }
     }
 }

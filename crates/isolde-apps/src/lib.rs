@@ -4,12 +4,20 @@
 //! phases, the same way in every environment.
 
 mod application;
+mod bundled;
+mod catalogue;
 mod engine;
 mod error;
 mod picture;
 mod road_sign;
+mod sample;
 pub mod user_model;
+mod vision;
 
-pub use application::{Application, Description, all, find};
+pub use application::Application;
+pub use catalogue::{
+    Choice, ChoiceError, Description, NETWORKS_IN_SANDBOX, Setting, Size, all, find, network_file,
+};
 pub use engine::Threads;
 pub use error::AppError;
+pub use sample::{kept_values, sample};

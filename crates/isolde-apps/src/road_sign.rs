@@ -1,15 +1,22 @@
 //! Road sign classification: a LeNet-style network on 32×32 grey pictures, 43 classes.
 
 use include_dir::{Dir, include_dir};
+use isolde_model::Colour;
+use rten::Value;
 use rten_tensor::NdTensor;
 
+use crate::bundled::Bundled;
+use crate::catalogue::{Setting, Size, network_file};
 use crate::engine::Network;
-use crate::picture::{Picture, decode_png};
-use crate::{AppError, Application, Description, Threads};
+use crate::picture::{Pixels, decode};
+use crate::vision::{Classifier, Vision};
+use crate::{AppError, Application, Description};
 
-static PICTURES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/road-sign/images");
-static LABELS: &str = include_str!("../assets/road-sign/labels.csv");
+static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/road-sign/images");
 static MODEL: &[u8] = include_bytes!("../assets/road-sign/model.onnx");
+static CLASSES: &str = include_str!("../assets/road-sign/classes.csv");
+const BUNDLED: Bundled =
+    Bundled { images: &IMAGES, labels: include_str!("../assets/road-sign/labels.csv") };
 
 const NAME: &str = "road-sign";
 /// Height and width of the network's input in pixels.
@@ -17,96 +24,59 @@ const SIDE: u32 = 32;
 
 pub(crate) const DESCRIPTION: Description = Description {
     name: NAME,
-    summary: "road sign classification: LeNet-style CNN, 32×32 grey, 43 classes",
-    expected_labels,
+    summary: "road sign classification, 43 classes",
+    network: "LeNet-style",
+    sides: [(SIDE, SIDE); 2],
+    inputs: || BUNDLED.count(),
+    expected_labels: || BUNDLED.labels().map(|(_, label)| label).collect(),
+    networks: &[NAME],
+    tasks: &[],
     load,
     // Logits reach about 30; f32 sums over at most 400 products in any order
     // differ by some 1e-5 of that.
     output_tolerance: 1e-2,
 };
 
-/// The lines of labels.csv: file name and class.
-fn labels() -> impl Iterator<Item = (&'static str, u32)> {
-    LABELS.lines().skip(1).filter_map(|line| {
-        let (name, label) = line.split_once(',')?;
-        Some((name, label.trim().parse().ok()?))
-    })
-}
-
-fn expected_labels() -> Vec<u32> {
-    labels().map(|(_, label)| label).collect()
-}
-
-fn load(threads: &Threads) -> Result<Box<dyn Application>, AppError> {
-    let network = Network::load(NAME, MODEL, threads)?;
-    let pictures = labels()
-        .filter_map(|(name, _)| Some((name, PICTURES.get_file(name)?.contents())))
-        .collect();
-    Ok(Box::new(RoadSign { network, pictures, prepared: None, logits: Vec::new() }))
-}
-
-struct RoadSign {
-    network: Network,
-    /// Name and encoded bytes of each input.
-    pictures: Vec<(&'static str, &'static [u8])>,
-    prepared: Option<NdTensor<f32, 4>>,
-    logits: Vec<f32>,
-}
-
-impl Application for RoadSign {
-    fn prepare(&mut self, input: u32) -> Result<(), AppError> {
-        let inputs = self.pictures.len();
-        let (name, bytes) = self.pictures.get(input as usize).ok_or(AppError::NoSuchInput {
-            input,
-            inputs: u32::try_from(inputs).unwrap_or(u32::MAX),
-        })?;
-        self.prepared = Some(normalise(name, &decode_png(name, bytes)?)?);
-        Ok(())
-    }
-
-    fn infer(&mut self) -> Result<(), AppError> {
-        let prepared = self.prepared.as_ref().ok_or(AppError::OutOfOrder { phase: "inference" })?;
-        self.logits = self.network.run(prepared)?;
-        Ok(())
-    }
-
-    fn interpret(&mut self) -> Result<u32, AppError> {
-        let unfit = self.logits.iter().enumerate().find(|(_, value)| !value.is_finite());
-        if let Some((position, &value)) = unfit {
-            return Err(AppError::NotFinite { position, value });
+fn load(setting: &Setting<'_>) -> Result<Box<dyn Application>, AppError> {
+    let (network, classes) = match setting.size {
+        Size::Compact => (Network::embedded(NAME, MODEL, setting.threads)?, CLASSES),
+        Size::Reference => {
+            (Network::file(&setting.networks.join(network_file(NAME)), setting.threads)?, "")
         }
-        let largest = self.logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        let (label, _) = largest.ok_or(AppError::OutOfOrder { phase: "interpretation" })?;
-        Ok(u32::try_from(label).unwrap_or(u32::MAX))
-    }
-
-    fn output(&self) -> &[f32] {
-        &self.logits
-    }
+    };
+    let prepare = Box::new(|bytes: &[u8]| normalise(&decode(bytes, Colour::Rgb)?));
+    let interpreter = Classifier::new(classes);
+    Ok(Box::new(Vision::new(network, BUNDLED.pictures(), prepare, interpreter)?))
 }
 
 /// Grey by the luma weights of ITU-R BT.601, then from 0…1 to -1…1, as in training.
-fn normalise(name: &str, picture: &Picture) -> Result<NdTensor<f32, 4>, AppError> {
-    if (picture.width, picture.height) != (SIDE, SIDE) {
+fn normalise(picture: &Pixels) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    let side = SIDE as usize;
+    if (picture.width, picture.height) != (side, side) {
         let (width, height) = (picture.width, picture.height);
-        let source = format!("it has {width}×{height} pixels, not {SIDE}×{SIDE}").into();
-        return Err(AppError::Picture { name: name.to_owned(), source });
+        return Err(format!("it has {width}×{height} pixels, not {SIDE}×{SIDE}").into());
     }
     let values: Vec<f32> = picture
-        .rgb
+        .bytes
         .chunks_exact(3)
         .map(|rgb| {
             let [r, g, b] = [rgb[0], rgb[1], rgb[2]].map(f32::from);
             ((0.299 * r + 0.587 * g + 0.114 * b) / 255.0 - 0.5) / 0.5
         })
         .collect();
-    Ok(NdTensor::from_data([1, 1, SIDE as usize, SIDE as usize], values))
+    Ok(NdTensor::from_data([1, 1, side, side], values).into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Threads;
     use std::collections::BTreeMap;
+
+    fn compact(threads: u32) -> Box<dyn Application> {
+        let (size, networks) = (Size::Compact, std::path::Path::new(""));
+        load(&Setting { size, networks, threads: &Threads::new(threads) }).unwrap()
+    }
 
     /// Logits computed by another engine (ONNX Runtime) from the same pictures.
     fn expected_logits() -> BTreeMap<String, Vec<f32>> {
@@ -115,14 +85,13 @@ mod tests {
 
     #[test]
     fn every_picture_gets_its_label_and_the_reference_logits() {
-        let threads = Threads::new(1);
-        let mut application = load(&threads).unwrap();
+        let mut application = compact(1);
         let reference = expected_logits();
-        assert_eq!(expected_labels().len(), 86);
-        for (input, (name, label)) in labels().enumerate() {
-            application.prepare(u32::try_from(input).unwrap()).unwrap();
-            application.infer().unwrap();
-            assert_eq!(application.interpret().unwrap(), label, "{name}");
+        assert_eq!(BUNDLED.count(), 86);
+        for (input, (name, label)) in (0..).zip(BUNDLED.labels()) {
+            application.prepare(input, 0).unwrap();
+            application.infer(0).unwrap();
+            assert_eq!(application.interpret(0).unwrap(), label, "{name}");
             for (ours, theirs) in application.output().iter().zip(&reference[name]) {
                 assert!((ours - theirs).abs() < DESCRIPTION.output_tolerance, "{name}");
             }
@@ -132,10 +101,10 @@ mod tests {
     #[test]
     fn the_number_of_threads_does_not_change_a_bit() {
         let outputs = [1, 2].map(|count| {
-            let threads = Threads::new(count);
-            let mut application = load(&threads).unwrap();
-            application.prepare(3).unwrap();
-            threads.run(|| application.infer()).unwrap();
+            let mut application = compact(count);
+            application.prepare(3, 0).unwrap();
+            application.infer(0).unwrap();
+            application.interpret(0).unwrap();
             application.output().to_vec()
         });
         assert_eq!(outputs[0], outputs[1]);
@@ -143,17 +112,19 @@ mod tests {
 
     #[test]
     fn wrong_order_and_wrong_input_are_told() {
-        let mut application = load(&Threads::new(1)).unwrap();
-        assert!(matches!(application.infer(), Err(AppError::OutOfOrder { .. })));
-        assert!(matches!(application.interpret(), Err(AppError::OutOfOrder { .. })));
-        assert!(matches!(application.prepare(86), Err(AppError::NoSuchInput { inputs: 86, .. })));
+        let mut application = compact(1);
+        assert!(matches!(application.infer(0), Err(AppError::OutOfOrder { .. })));
+        assert!(matches!(application.interpret(0), Err(AppError::OutOfOrder { .. })));
+        let none = application.prepare(86, 0);
+        assert!(matches!(none, Err(AppError::NoSuchInput { inputs: 86, .. })));
     }
 
     #[test]
-    fn a_picture_that_is_none_is_told() {
-        let error = decode_png("x.png", b"not a png").err().unwrap();
-        assert!(error.to_string().contains("x.png"));
-        let cut = &PICTURES.get_file("000.png").unwrap().contents()[..100];
-        assert!(decode_png("cut.png", cut).is_err());
+    fn the_answer_is_a_name() {
+        let mut application = compact(1);
+        application.prepare(0, 0).unwrap();
+        application.infer(0).unwrap();
+        application.interpret(0).unwrap();
+        assert_eq!(application.answer(), "Priority road");
     }
 }

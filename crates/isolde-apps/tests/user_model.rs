@@ -63,9 +63,9 @@ fn whole_pipelines_give_what_other_programs_give() {
         let (names, application) = application(model, hints);
         let mut application = application.unwrap();
         for (input, name) in (0..).zip(&names) {
-            application.prepare(input).unwrap();
-            application.infer().unwrap();
-            let label = application.interpret().unwrap();
+            application.prepare(input, 0).unwrap();
+            application.infer(0).unwrap();
+            let label = application.interpret(0).unwrap();
             let scores = &expected["scores"][name][model];
             let difference = largest_difference(application.output(), scores);
             let allowed = if name.ends_with(".png") { 1e-4 } else { 5e-2 };
@@ -141,11 +141,11 @@ fn what_the_engine_cannot_do_is_named_when_it_is_loaded() {
 fn an_output_that_is_no_number_is_a_failure() {
     let (_, application) = application("nan.onnx", values(Normalisation::UNIT));
     let mut application = application.unwrap();
-    assert!(matches!(application.interpret(), Err(AppError::OutOfOrder { .. })));
-    application.prepare(0).unwrap();
-    application.infer().unwrap();
-    assert!(matches!(application.interpret(), Err(AppError::NotFinite { position: 0, .. })));
-    assert!(matches!(application.prepare(8), Err(AppError::NoSuchInput { inputs: 8, .. })));
+    assert!(matches!(application.interpret(0), Err(AppError::OutOfOrder { .. })));
+    application.prepare(0, 0).unwrap();
+    application.infer(0).unwrap();
+    assert!(matches!(application.interpret(0), Err(AppError::NotFinite { position: 0, .. })));
+    assert!(matches!(application.prepare(8, 0), Err(AppError::NoSuchInput { inputs: 8, .. })));
 }
 
 fn models() -> impl Strategy<Value = Vec<u8>> {

@@ -22,31 +22,45 @@ pub(crate) fn encode(trial: &Trial, inferences: &[Inference]) -> Result<Vec<u8>,
         let values = inferences.iter().map(|inference| i64::from(value(inference))).collect();
         Column::repetitive(name, Values::Int(values))
     };
-    let nanoseconds = |name, value: fn(&Inference) -> u64| {
-        let values = inferences.iter().map(|inference| i64::try_from(value(inference)));
-        let values = values.collect::<Result<_, _>>().map_err(|_| format!("{name} overflows"))?;
-        Ok::<_, String>(Column::varied(name, Values::Int(values)))
-    };
     let text = |name, value: fn(&Inference) -> &str| {
         let values = inferences.iter().map(|inference| ByteArray::from(value(inference))).collect();
         Column::repetitive(name, Values::Text(values))
     };
-    let columns = [
+    let durations = |value: fn(&Inference) -> u64| inferences.iter().map(value);
+    let mut columns = of_trial(trial, rows);
+    columns.extend([
+        count("index", |inference| inference.index),
+        text("phase", |inference| phase_name(inference.phase)),
+        count("input", |inference| inference.input),
+        nanoseconds("prepare_ns", durations(|inference| inference.prepare_ns))?,
+        nanoseconds("infer_ns", durations(|inference| inference.infer_ns))?,
+        nanoseconds("interpret_ns", durations(|inference| inference.interpret_ns))?,
+        count("label", |inference| inference.label),
+        text("output_digest", |inference| &inference.output_digest),
+    ]);
+    table::encode("inferences", &columns).map_err(|error| error.to_string())
+}
+
+/// The columns that say in each row which trial it belongs to.
+pub(crate) fn of_trial(trial: &Trial, rows: usize) -> Vec<Column> {
+    vec![
         Column::constant("trial", trial.index, rows),
         Column::constant("block", trial.block, rows),
         Column::constant("position", trial.position, rows),
         Column::constant_text("environment", trial.environment.as_str(), rows),
         Column::constant_text("application", &trial.application, rows),
-        count("index", |inference| inference.index),
-        text("phase", |inference| phase_name(inference.phase)),
-        count("input", |inference| inference.input),
-        nanoseconds("prepare_ns", |inference| inference.prepare_ns)?,
-        nanoseconds("infer_ns", |inference| inference.infer_ns)?,
-        nanoseconds("interpret_ns", |inference| inference.interpret_ns)?,
-        count("label", |inference| inference.label),
-        text("output_digest", |inference| &inference.output_digest),
-    ];
-    table::encode("inferences", &columns).map_err(|error| error.to_string())
+        Column::constant("threads", trial.threads, rows),
+    ]
+}
+
+/// A column of durations, or that one is too long for it.
+pub(crate) fn nanoseconds(
+    name: &'static str,
+    values: impl Iterator<Item = u64>,
+) -> Result<Column, String> {
+    let values = values.map(i64::try_from).collect::<Result<_, _>>();
+    let values = values.map_err(|_| format!("{name} overflows"))?;
+    Ok(Column::varied(name, Values::Int(values)))
 }
 
 /// The inferences of trial `index`, in the order in which they were written.
@@ -88,6 +102,7 @@ pub(crate) fn decode(file: Vec<u8>, index: u32) -> Result<Vec<Inference>, String
                 interpret_ns: to_u64("interpret_ns", interpret[row])?,
                 label: to_u32("label", labels[row])?,
                 output_digest: to_text("output_digest", &digests[row])?,
+                tasks: Vec::new(),
             })
         })
         .collect()
@@ -105,7 +120,7 @@ pub(crate) fn to_u32(column: &str, value: i64) -> Result<u32, String> {
     u32::try_from(value).map_err(|_| format!("column {column} holds {value}"))
 }
 
-fn to_u64(column: &str, value: i64) -> Result<u64, String> {
+pub(crate) fn to_u64(column: &str, value: i64) -> Result<u64, String> {
     u64::try_from(value).map_err(|_| format!("column {column} holds {value}"))
 }
 

@@ -11,6 +11,7 @@ pub(crate) const TRIALS: &str = "trials";
 pub(crate) const TRIAL: &str = "trial.json";
 pub(crate) const INFERENCES: &str = "inferences.parquet";
 pub(crate) const OUTPUTS: &str = "outputs.parquet";
+pub(crate) const TASKS: &str = "tasks.parquet";
 
 /// Largest JSON or TOML file that is read, in bytes. The largest that is
 /// written, a trial's record with its console tail, is far below.

@@ -28,6 +28,7 @@ mod outputs;
 mod page_guard;
 mod reader;
 mod table;
+mod tasks;
 mod thrift;
 mod time;
 mod writer;

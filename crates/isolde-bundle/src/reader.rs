@@ -14,11 +14,11 @@ use serde::de::DeserializeOwned;
 
 use crate::durable::read_bounded;
 use crate::layout::{
-    ENVIRONMENTS, HEADER, HOST, INFERENCES, LARGEST_TABLE, LARGEST_TEXT, OUTPUTS, PLAN, TRIAL,
-    TRIALS, trial_name, trial_path,
+    ENVIRONMENTS, HEADER, HOST, INFERENCES, LARGEST_TABLE, LARGEST_TEXT, OUTPUTS, PLAN, TASKS,
+    TRIAL, TRIALS, trial_name, trial_path,
 };
 use crate::writer::sha256_hex;
-use crate::{BundleError, inferences, outputs};
+use crate::{BundleError, inferences, outputs, tasks};
 
 /// The part of a header that every schema has.
 #[derive(Deserialize)]
@@ -130,7 +130,10 @@ impl Bundle {
 
     fn trial(&self, index: u32) -> Result<TrialRecord, BundleError> {
         let path = trial_path(&self.path, index).join(TRIAL);
-        let record: TrialRecord = read_json(&path)?;
+        let mut record: TrialRecord = read_json(&path)?;
+        if record.trial.threads == 0 {
+            record.trial.threads = self.plan.resources.threads.most();
+        }
         if record.trial.index != index {
             let why = format!("it is the record of trial {}", record.trial.index);
             return Err(BundleError::damaged(path, why));
@@ -144,7 +147,15 @@ impl Bundle {
     /// There is no such trial or its table is damaged.
     pub fn inferences(&self, trial: u32) -> Result<Vec<Inference>, BundleError> {
         let (path, bytes) = self.table(trial, INFERENCES)?;
-        inferences::decode(bytes, trial).map_err(|why| BundleError::damaged(path, why))
+        let mut inferences =
+            inferences::decode(bytes, trial).map_err(|why| BundleError::damaged(path, why))?;
+        let names = self.trial(trial)?.tasks;
+        if !names.is_empty() {
+            let (path, bytes) = self.table(trial, TASKS)?;
+            tasks::decode_into(bytes, trial, &names, &mut inferences)
+                .map_err(|why| BundleError::damaged(path, why))?;
+        }
+        Ok(inferences)
     }
 
     /// A trial's output tensors; empty where it failed early.

@@ -13,10 +13,10 @@ use sha2::{Digest, Sha256};
 
 use crate::durable::{replace, sync_folder, write_new};
 use crate::layout::{
-    ENVIRONMENTS, HEADER, HOST, INFERENCES, LARGEST_TABLE, LARGEST_TEXT, OUTPUTS, PLAN, TRIAL,
-    TRIALS, trial_name,
+    ENVIRONMENTS, HEADER, HOST, INFERENCES, LARGEST_TABLE, LARGEST_TEXT, OUTPUTS, PLAN, TASKS,
+    TRIAL, TRIALS, trial_name,
 };
-use crate::{BundleError, inferences, outputs};
+use crate::{BundleError, inferences, outputs, tasks};
 
 /// `trial.json`: the record, and SHA-256 in hex of the tables beside it.
 #[derive(Serialize)]
@@ -85,12 +85,15 @@ impl BundleWriter {
         outputs: &[OutputTensor],
     ) -> Result<(), BundleError> {
         let trial = &record.trial;
-        let inferences = within(trial, inferences::encode(trial, inferences))?;
-        let outputs = within(trial, outputs::encode(trial, outputs))?;
-        let sha256 = BTreeMap::from([
-            (INFERENCES, sha256_hex(&inferences)),
-            (OUTPUTS, sha256_hex(&outputs)),
-        ]);
+        let mut tables = vec![
+            (INFERENCES, within(trial, inferences::encode(trial, inferences))?),
+            (OUTPUTS, within(trial, outputs::encode(trial, outputs))?),
+        ];
+        if !record.tasks.is_empty() {
+            let tasks = tasks::encode(trial, &record.tasks, inferences);
+            tables.push((TASKS, within(trial, tasks)?));
+        }
+        let sha256 = tables.iter().map(|(name, table)| (*name, sha256_hex(table))).collect();
         let trials = self.path.join(TRIALS);
         let name = trial_name(trial.index);
         let path = trials.join(&name);
@@ -105,8 +108,9 @@ impl BundleWriter {
         let _ = fs::remove_dir_all(&temporary);
         fs::create_dir(&temporary).map_err(|error| BundleError::file("make", &temporary, error))?;
         write_new(&temporary.join(TRIAL), &json)?;
-        write_new(&temporary.join(INFERENCES), &inferences)?;
-        write_new(&temporary.join(OUTPUTS), &outputs)?;
+        for (name, table) in &tables {
+            write_new(&temporary.join(name), table)?;
+        }
         sync_folder(&temporary)?;
         fs::rename(&temporary, &path).map_err(|error| BundleError::file("make", &path, error))?;
         guard.keep();

@@ -8,7 +8,7 @@ use isolde_bundle::{Bundle, BundleError, BundleWriter, now_utc, trial_path};
 use isolde_model::{
     BundleHeader, BundleState, ByteSize, Deadlines, EnvironmentName, EnvironmentReport, HostFacts,
     Inference, Mark, MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, Readiness, Resources,
-    SCHEMA_VERSION, Trial, TrialRecord,
+    SCHEMA_VERSION, TaskTime, Trial, TrialRecord,
 };
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ fn plan() -> Plan {
         include_emulated: false,
         kernel: None,
         budget: None,
-        resources: Resources { cpus: 2, memory: ByteSize::mebibytes(256), threads: 1 },
+        resources: Resources { cpus: 2, memory: ByteSize::mebibytes(256), threads: 1.into() },
         deadlines: Deadlines::default(),
         sources: std::collections::BTreeMap::new(),
     }
@@ -53,6 +53,7 @@ fn record(index: u32) -> TrialRecord {
             position: 0,
             environment: EnvironmentName::new("process"),
             application: "road-sign".into(),
+            threads: 1,
         },
         outcome: Outcome::Completed,
         emulated: false,
@@ -62,6 +63,7 @@ fn record(index: u32) -> TrialRecord {
         agreement: None,
         leaks: Vec::new(),
         console_tail: None,
+        tasks: Vec::new(),
         program: None,
     }
 }
@@ -76,6 +78,7 @@ fn inference(index: u32) -> Inference {
         interpret_ns: 3,
         label: 4,
         output_digest: "0123456789abcdef".into(),
+        tasks: Vec::new(),
     }
 }
 
@@ -112,6 +115,25 @@ fn a_run_is_read_back_as_it_was() {
     assert_eq!(bundle.outputs(9).unwrap(), []);
     let names = fs::read_dir(path.join("trials")).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(names.into_iter().all(|name| !name.to_string_lossy().contains("tmp")));
+}
+
+#[test]
+fn tasks_are_kept_where_there_are_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = create(folder.path());
+    let time = |prepare_ns| TaskTime { prepare_ns, infer_ns: 20, interpret_ns: 300 };
+    let record = TrialRecord { tasks: vec!["light".into(), "lanes".into()], ..record(4) };
+    let inferences =
+        [0, 1].map(|index| Inference { tasks: vec![time(1), time(2)], ..inference(index) });
+    writer.write_trial(&record, &inferences, &[]).unwrap();
+    let uneven = [Inference { tasks: vec![time(1)], ..inference(0) }];
+    let other = TrialRecord { trial: Trial { index: 5, ..record.trial.clone() }, ..record.clone() };
+    assert!(writer.write_trial(&other, &uneven, &[]).is_err());
+    let bundle = Bundle::open(folder.path()).unwrap();
+    assert_eq!(bundle.trials().unwrap(), [record]);
+    assert_eq!(bundle.inferences(4).unwrap(), inferences);
+    fs::write(folder.path().join("trials/00004/tasks.parquet"), "other").unwrap();
+    assert!(bundle.inferences(4).unwrap_err().to_string().contains("tasks.parquet"));
 }
 
 #[test]
@@ -226,7 +248,7 @@ prop_compose! {
     ) -> Inference {
         let phase = if steady { Phase::Steady } else { Phase::WarmUp };
         let [prepare_ns, infer_ns, interpret_ns] = times;
-        Inference { index, phase, input, prepare_ns, infer_ns, interpret_ns, label, output_digest }
+        Inference { index, phase, input, prepare_ns, infer_ns, interpret_ns, label, output_digest, tasks: Vec::new() }
     }
 }
 

@@ -2,8 +2,8 @@
 //! beside its place and renamed, so runs at the same time do not disturb each
 //! other, and what a dead process left half-made is swept up later.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::merged::merge;
 use crate::{HostKernel, ImageError, RootTree, ext4, forms};
 
 /// Folder names, one per kind of thing kept.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "trees",
     "ext4",
     "tar",
@@ -28,6 +28,7 @@ const KINDS: [&str; 11] = [
     Store::HASHES,
     Store::IMAGES,
     Store::LAYERS,
+    "networks",
 ];
 
 /// A cache folder, keyed by digest.
@@ -139,6 +140,25 @@ impl Store {
         elf_of(kernel, self)
     }
 
+    /// The network called `name`, written by `write` when it is absent.
+    ///
+    /// # Errors
+    /// What could not be written.
+    pub fn network(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<PathBuf, ImageError> {
+        self.keep("networks", name, |path| {
+            let written = File::create(path).and_then(|file| {
+                let mut file = BufWriter::new(file);
+                write(&mut file)?;
+                file.flush()
+            });
+            written.map_err(|error| ImageError::file("write", path, error))
+        })
+    }
+
     /// Empties the cache and gives the number of bytes that were in it.
     ///
     /// # Errors
@@ -233,7 +253,7 @@ impl Store {
 /// are sealed by whoever writes them.
 fn seal(path: &Path) -> io::Result<()> {
     if path.is_file() {
-        let file = fs::File::options().write(true).open(path)?;
+        let file = File::options().write(true).open(path)?;
         file.set_modified(UNIX_EPOCH)?;
         file.sync_all()?;
     }

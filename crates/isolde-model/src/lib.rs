@@ -15,6 +15,7 @@ mod record;
 mod size;
 mod source;
 mod surroundings;
+mod threads;
 
 pub use environment::{EnvironmentName, Missing, Readiness, Ready};
 pub use event::Event;
@@ -32,8 +33,8 @@ pub use plan::{Deadlines, Plan, PlanError, Preset, Resources};
 pub use program::{ProgramFacts, Timing};
 pub use reading::{DaemonCpu, Reading};
 pub use record::{
-    Agreement, BundleHeader, BundleState, Inference, InsideFacts, Leak, OutputTensor, Phase, Trial,
-    TrialRecord,
+    Agreement, BundleHeader, BundleState, Inference, InsideFacts, Leak, OutputTensor, Phase,
+    TaskTime, Trial, TrialRecord,
 };
 pub use size::{ByteSize, Span, UnitError};
 pub use source::{
@@ -42,6 +43,7 @@ pub use source::{
 pub use surroundings::{
     HOST_NAME, LEVELLED_FILES, Limited, PROCESS_LIMITS, ProcessLimit, SHARED_MEMORY_BYTES,
 };
+pub use threads::{ThreadCounts, ThreadCountsError};
 
 /// Version of everything that is written to a bundle or printed as JSON.
 /// Fields may be added under the same number; a change of meaning raises it.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteSize, EnvironmentName, ProgramSource, Source, Span};
+use crate::{ByteSize, EnvironmentName, ProgramSource, Source, Span, ThreadCounts};
 
 /// A resolved plan: with the program's version and the host it determines a run,
 /// down to the order of its trials.
@@ -20,11 +20,11 @@ pub struct Plan {
     pub preset: Preset,
     /// Seed of the trials' order and of every resampling.
     pub seed: u64,
-    /// What runs.
+    /// What runs: an application's name, or `NAME:reference` for its reference size.
     pub applications: Vec<String>,
     /// How it is isolated; the order here has no meaning.
     pub environments: Vec<EnvironmentName>,
-    /// Launches per application and environment, that is: blocks.
+    /// Launches per application, number of threads and environment, that is: blocks.
     pub launches: u32,
     /// Steady inferences per launch.
     pub inferences: u32,
@@ -51,7 +51,7 @@ pub struct Plan {
 }
 
 /// What every sandbox gets, the same in each environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resources {
     /// CPUs: a cpuset for processes and containers, vCPUs within the same cpuset for VMs.
@@ -59,7 +59,7 @@ pub struct Resources {
     /// Memory limit of processes and containers, memory of VMs.
     pub memory: ByteSize,
     /// Threads of the inference engine.
-    pub threads: u32,
+    pub threads: ThreadCounts,
 }
 
 /// How long each part of a launch may take.
@@ -183,13 +183,16 @@ impl Plan {
         check_count("the number of launches", self.launches, "give --launches 1 or more")?;
         check_count("the number of inferences", self.inferences, "give --inferences 1 or more")?;
         check_count("the number of CPUs", self.resources.cpus, "give --cpus 1 or more")?;
-        check_count("the number of threads", self.resources.threads, "give --threads 1 or more")?;
+        let threads = self.resources.threads.as_slice();
+        for &count in threads.iter().chain(threads.is_empty().then_some(&0)) {
+            check_count("the number of threads", count, "give --threads 1 or more")?;
+        }
         if self.warm_up > LARGEST_COUNT {
             let (what, limit) = ("the number of warm-up inferences", LARGEST_COUNT);
             return Err(PlanError::TooMany { what, count: self.warm_up, limit });
         }
-        if self.resources.threads > self.resources.cpus {
-            let Resources { threads, cpus, .. } = self.resources;
+        let (threads, cpus) = (self.resources.threads.most(), self.resources.cpus);
+        if threads > cpus {
             return Err(PlanError::TooManyThreads { threads, cpus });
         }
         for source in self.sources.values() {
@@ -199,6 +202,9 @@ impl Plan {
         }
         check_unique(self.environments.iter().map(EnvironmentName::as_str))?;
         check_unique(self.applications.iter().map(String::as_str))?;
+        let threads: Vec<String> =
+            self.resources.threads.as_slice().iter().map(ToString::to_string).collect();
+        check_unique(threads.iter().map(String::as_str))?;
         if !self.environments.contains(&self.baseline) {
             return Err(PlanError::BaselineNotRun(self.baseline.clone()));
         }
@@ -242,7 +248,7 @@ mod tests {
             include_emulated: false,
             kernel: None,
             budget: None,
-            resources: Resources { cpus: 2, memory: ByteSize::mebibytes(256), threads: 1 },
+            resources: Resources { cpus: 2, memory: ByteSize::mebibytes(256), threads: 1.into() },
             deadlines: Deadlines::default(),
             sources: BTreeMap::new(),
         }
@@ -265,10 +271,12 @@ mod tests {
     #[test]
     fn what_cannot_run_is_refused_with_its_reason() {
         type Spoil = fn(&mut Plan);
-        let cases: [(Spoil, &str); 6] = [
+        let cases: [(Spoil, &str); 8] = [
             (|plan| plan.launches = 0, "launches"),
             (|plan| plan.inferences = 0, "inferences"),
-            (|plan| plan.resources.threads = 3, "threads"),
+            (|plan| plan.resources.threads = 3.into(), "threads"),
+            (|plan| plan.resources.threads = vec![].into(), "threads"),
+            (|plan| plan.resources.threads = vec![1, 2, 1].into(), "twice"),
             (|plan| plan.environments.push(EnvironmentName::new("vm")), "twice"),
             (|plan| plan.baseline = EnvironmentName::new("docker"), "baseline"),
             (|plan| plan.schema = 99, "schema"),

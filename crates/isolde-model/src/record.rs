@@ -17,6 +17,10 @@ pub struct Trial {
     pub environment: EnvironmentName,
     /// What runs.
     pub application: String,
+    /// Threads of the inference engine; 0 in records of before they could be
+    /// swept, of which the plan tells.
+    #[serde(default)]
+    pub threads: u32,
 }
 
 /// All that is known of a trial except its inferences and output tensors.
@@ -42,6 +46,9 @@ pub struct TrialRecord {
     /// Last lines of the sandbox's console or standard error, kept on failure.
     /// Control characters are replaced: this came out of the sandbox.
     pub console_tail: Option<String>,
+    /// Names of the tasks that its inferences are broken down by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
     /// What is known of a program that the user brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<ProgramFacts>,
@@ -76,11 +83,12 @@ pub struct Inference {
     /// that it told, the place of the name in [`ProgramFacts::inputs`], or the
     /// inference's own place where it tells no input.
     pub input: u32,
-    /// Decoding and normalising the input, in nanoseconds.
+    /// Decoding and normalising the input, in nanoseconds; of all tasks together.
     pub prepare_ns: u64,
-    /// Running the network, in nanoseconds; of a program, what it told.
+    /// Running the network, in nanoseconds; of all tasks together; of a program,
+    /// what it told.
     pub infer_ns: u64,
-    /// Making a label of the output, in nanoseconds.
+    /// Making a label of the output, in nanoseconds; of all tasks together.
     pub interpret_ns: u64,
     /// The label found; 0 of a program.
     pub label: u32,
@@ -88,6 +96,29 @@ pub struct Inference {
     /// of a program, over the output's JSON as the agent writes it, and empty
     /// where it tells none.
     pub output_digest: String,
+    /// The tasks that it consists of, in the order of [`TrialRecord::tasks`];
+    /// empty where it is one task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskTime>,
+}
+
+/// How long one task of an inference took, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskTime {
+    /// Making the network's input.
+    pub prepare_ns: u64,
+    /// Running the network; 0 of a task without one.
+    pub infer_ns: u64,
+    /// Making sense of its output.
+    pub interpret_ns: u64,
+}
+
+impl TaskTime {
+    /// The task as a whole, in nanoseconds.
+    #[must_use]
+    pub const fn total_ns(self) -> u64 {
+        self.prepare_ns.saturating_add(self.infer_ns).saturating_add(self.interpret_ns)
+    }
 }
 
 /// The output tensor of one input, sent once per launch.

@@ -102,6 +102,7 @@ mod tests {
                 position: 0,
                 environment: EnvironmentName::new("vm"),
                 application: "road-sign".into(),
+                threads: 1,
             },
             outcome: Outcome::Completed,
             emulated: false,
@@ -116,6 +117,7 @@ mod tests {
             }),
             leaks: Vec::new(),
             console_tail: None,
+            tasks: Vec::new(),
             program: None,
         }
     }

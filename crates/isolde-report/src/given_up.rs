@@ -41,7 +41,14 @@ mod tests {
         };
         let environment = EnvironmentName::new(environment);
         TrialRecord {
-            trial: Trial { index: 0, block, position: 0, environment, application: "a".into() },
+            trial: Trial {
+                index: 0,
+                block,
+                position: 0,
+                environment,
+                application: "a".into(),
+                threads: 1,
+            },
             outcome: if completed { Outcome::Completed } else { Outcome::Failed(failure) },
             emulated: false,
             marks: Vec::new(),
@@ -50,6 +57,7 @@ mod tests {
             agreement: None,
             leaks: Vec::new(),
             console_tail: None,
+            tasks: Vec::new(),
             program: None,
         }
     }

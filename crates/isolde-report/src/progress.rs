@@ -174,8 +174,14 @@ mod tests {
 
     fn record(index: u32, outcome: Outcome) -> TrialRecord {
         let environment = EnvironmentName::new("docker");
-        let trial =
-            Trial { index, block: 0, position: 0, environment, application: "road-sign".into() };
+        let trial = Trial {
+            index,
+            block: 0,
+            position: 0,
+            environment,
+            application: "road-sign".into(),
+            threads: 1,
+        };
         let (marks, leaks) = (Vec::new(), Vec::new());
         let (reading, inside, agreement, console_tail) = (None, None, None, None);
         let emulated = false;
@@ -189,6 +195,7 @@ mod tests {
             agreement,
             leaks,
             console_tail,
+            tasks: Vec::new(),
             program: None,
         }
     }

@@ -1,6 +1,6 @@
 //! A summary as text for a terminal.
 
-use isolde_model::BundleState;
+use isolde_model::{BundleState, ThreadCounts};
 use isolde_stats::{LEAST_BLOCKS, samples_needed};
 
 use crate::fit::page;
@@ -16,11 +16,18 @@ use crate::{agreement, guest_kernels};
 #[must_use]
 pub fn render_text(summary: &Summary, style: Style) -> String {
     let mut lines = head(summary, style);
+    let counts = &summary.plan.resources.threads;
     for application in &summary.plan.applications {
-        let rows: Vec<&Row> =
-            summary.rows.iter().filter(|row| row.application == *application).collect();
-        lines.push(String::new());
-        lines.extend(application_part(summary, application, &rows, style));
+        for &count in counts.as_slice() {
+            let of_part = |row: &&Row| row.application == *application && row.threads == count;
+            let rows: Vec<&Row> = summary.rows.iter().filter(of_part).collect();
+            let name = match counts.is_sweep() {
+                true => format!("{}, {}", printable(application), threads(&count.into())),
+                false => printable(application),
+            };
+            lines.push(String::new());
+            lines.extend(application_part(summary, &name, &rows, style));
+        }
     }
     lines.extend(emulated_part(summary));
     lines.extend(unavailable_part(summary, style));
@@ -65,7 +72,7 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
             "Plan    {}, {} memory, {} for each; seed {}",
             plural(plan.resources.cpus, "CPU"),
             plan.resources.memory,
-            plural(plan.resources.threads, "thread"),
+            threads(&plan.resources.threads),
             plan.seed
         ),
         format!(
@@ -83,6 +90,18 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
     let cautions = host::cautions(host).into_iter();
     lines.extend(cautions.map(|caution| format!("{} {}", style.yellow("Caution"), caution.what)));
     lines
+}
+
+/// Threads in words: `1 thread`, `1, 2 and 4 threads`.
+fn threads(counts: &ThreadCounts) -> String {
+    match counts.as_slice() {
+        [1] => "1 thread".into(),
+        [first @ .., last] if !first.is_empty() => {
+            let first: Vec<String> = first.iter().map(ToString::to_string).collect();
+            format!("{} and {last} threads", first.join(", "))
+        }
+        counts => format!("{} threads", counts.first().unwrap_or(&0)),
+    }
 }
 
 fn state(summary: &Summary, style: Style) -> String {
@@ -103,13 +122,7 @@ fn state(summary: &Summary, style: Style) -> String {
     }
 }
 
-fn application_part(
-    summary: &Summary,
-    application: &str,
-    rows: &[&Row],
-    style: Style,
-) -> Vec<String> {
-    let name = printable(application);
+fn application_part(summary: &Summary, name: &str, rows: &[&Row], style: Style) -> Vec<String> {
     let mut lines = Vec::new();
     if !program::is_cold_start_only(rows) {
         lines.push(style.bold(&format!("{name}: {}", program::what_is_timed(rows))));
@@ -122,7 +135,7 @@ fn application_part(
     lines.extend(tables::launch(rows, style));
     lines.push(format!("{}, by the host's clock;", program::cold_start_ends(rows)));
     lines.push("host CPU: the sandbox's cgroup and daemons, and the daemons' part; memory: the peak; all medians".into());
-    lines.extend(start_part(&name, rows, style));
+    lines.extend(start_part(name, rows, style));
     lines.extend(agreement::notes(rows));
     lines.extend(program::untold_outputs(rows));
     lines.extend(rows.iter().flat_map(|row| row_notes(row, style)));

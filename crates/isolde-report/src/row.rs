@@ -1,4 +1,4 @@
-//! The figures of one application in one environment.
+//! The figures of one application with one number of threads in one environment.
 
 use isolde_bundle::Bundle;
 use isolde_model::{EnvironmentName, Mark, Readiness, Ready, TrialRecord};
@@ -15,6 +15,7 @@ use crate::{agreement, program};
 /// Everything that a row is made of.
 struct Group<'a> {
     application: &'a str,
+    threads: u32,
     environment: &'a EnvironmentName,
     ready: Option<&'a Ready>,
     records: Vec<&'a TrialRecord>,
@@ -24,8 +25,12 @@ struct Group<'a> {
 pub(crate) fn rows(bundle: &Bundle, records: &[TrialRecord], launches: &[Launch<'_>]) -> Vec<Row> {
     let plan = bundle.plan();
     let mut rows = Vec::new();
-    for application in &plan.applications {
-        let group = |environment| group(bundle, application, environment, records, launches);
+    let threads = plan.resources.threads.as_slice();
+    let cells = plan.applications.iter().flat_map(|application| {
+        threads.iter().map(move |&threads| (application.as_str(), threads))
+    });
+    for cell in cells {
+        let group = |environment| group(bundle, cell, environment, records, launches);
         let baseline = group(&plan.baseline);
         let mut of_application: Vec<Row> = plan
             .environments
@@ -53,13 +58,16 @@ fn is_missing(bundle: &Bundle, environment: &EnvironmentName) -> bool {
 
 fn group<'a>(
     bundle: &'a Bundle,
-    application: &'a str,
+    (application, threads): (&'a str, u32),
     environment: &'a EnvironmentName,
     records: &'a [TrialRecord],
     launches: &'a [Launch<'a>],
 ) -> Group<'a> {
     let is_own = |record: &TrialRecord| {
-        record.trial.application == application && record.trial.environment == *environment
+        let trial = &record.trial;
+        trial.application == application
+            && trial.threads == threads
+            && trial.environment == *environment
     };
     let ready = bundle.environments().iter().find_map(|report| match &report.readiness {
         Readiness::Ready(ready) if report.environment == *environment => Some(ready),
@@ -67,6 +75,7 @@ fn group<'a>(
     });
     Group {
         application,
+        threads,
         environment,
         ready,
         records: records.iter().filter(|record| is_own(record)).collect(),
@@ -79,6 +88,7 @@ impl Group<'_> {
         let plan = bundle.plan();
         Row {
             application: self.application.to_owned(),
+            threads: self.threads,
             environment: self.environment.to_string(),
             version: self.ready.map(|ready| ready.version.clone()),
             note: self.ready.and_then(|ready| ready.note.clone()),

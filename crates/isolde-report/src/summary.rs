@@ -35,7 +35,7 @@ pub struct Summary {
     pub host: HostFacts,
     /// The resolved plan.
     pub plan: Plan,
-    /// One for each application and environment of the plan, by application,
+    /// One for each application, number of threads and environment of the plan, in this order,
     /// the baseline first and emulated environments last.
     pub rows: Vec<Row>,
     /// Environments that could not run.
@@ -51,6 +51,9 @@ pub struct Summary {
 pub struct Row {
     /// What ran.
     pub application: String,
+    /// Threads of the inference engine.
+    #[serde(default)]
+    pub threads: u32,
     /// How it was isolated.
     pub environment: String,
     /// The technology and its version.

@@ -1,6 +1,7 @@
 //! What a launch sends, taken as it comes and no more of it than planned.
 
 use isolde_agent::protocol::FromAgent;
+use isolde_apps::Choice;
 use isolde_model::{
     Event, Failure, FailureKind, Inference, Mark, OutputTensor, Plan, ProgramFacts, ProgramSource,
     Stage, Trial,
@@ -9,6 +10,14 @@ use isolde_model::{
 use crate::exec::unexpected;
 use crate::launch::Witness;
 use crate::program::{MOST_INFERENCES, MOST_VALUES};
+
+/// Names of the tasks that an inference of the trial is broken down by.
+pub(crate) fn tasks(plan: &Plan, trial: &Trial) -> &'static [&'static str] {
+    match trial.application.parse::<Choice>() {
+        Ok(choice) if !plan.sources.contains_key(&trial.application) => choice.description.tasks,
+        _ => &[],
+    }
+}
 
 /// What a launch sent.
 #[derive(Debug, Default)]
@@ -24,6 +33,8 @@ pub(crate) struct Collector<'a> {
     trial: &'a Trial,
     planned: usize,
     is_program: bool,
+    /// Tasks that each inference consists of; 0 where it is one.
+    tasks: usize,
     /// Values of all outputs so far.
     values: usize,
     listener: &'a mut dyn FnMut(&Event<'_>),
@@ -40,8 +51,8 @@ impl<'a> Collector<'a> {
         let inferences = program.map_or(Some(plan.inferences), |program| program.inferences);
         let planned = inferences
             .map_or(MOST_INFERENCES, |inferences| plan.warm_up as usize + inferences as usize);
-        let is_program = program.is_some();
-        Self { trial, planned, is_program, values: 0, listener, samples: Samples::default() }
+        let (is_program, tasks) = (program.is_some(), tasks(plan, trial).len());
+        Self { trial, planned, is_program, tasks, values: 0, listener, samples: Samples::default() }
     }
 
     /// A program's end is the last that comes of it.
@@ -60,7 +71,7 @@ impl Witness for Collector<'_> {
     }
 
     fn received(&mut self, message: FromAgent) -> Result<(), Failure> {
-        let is_program = self.is_program;
+        let (is_program, tasks) = (self.is_program, self.tasks);
         let samples = &mut self.samples;
         match message {
             FromAgent::ProgramEnded(facts) => return self.take_end(facts),
@@ -70,7 +81,7 @@ impl Witness for Collector<'_> {
                 return Err(timeless());
             }
             FromAgent::Inferences(inferences)
-                if inferences.iter().all(|inference| is_possible(inference, is_program)) =>
+                if inferences.iter().all(|inference| is_possible(inference, is_program, tasks)) =>
             {
                 samples.inferences.extend(inferences);
             }
@@ -99,12 +110,14 @@ fn timeless() -> Failure {
     }
 }
 
-/// Whether an agent could have measured it: a digest has 16 digits (of a program
+/// Whether an agent could have measured it: as many tasks as the application has; a digest has 16 digits (of a program
 /// that tells no output, none), and 2^63 ns are 292 years, more than a bundle
 /// can keep.
-fn is_possible(inference: &Inference, is_program: bool) -> bool {
+fn is_possible(inference: &Inference, is_program: bool, tasks: usize) -> bool {
     let Inference { prepare_ns, infer_ns, interpret_ns, output_digest, .. } = inference;
     let durations = [prepare_ns, infer_ns, interpret_ns];
     let digest = output_digest.len() == 16 || (is_program && output_digest.is_empty());
-    digest && durations.iter().all(|&&time| i64::try_from(time).is_ok())
+    let of_tasks = inference.tasks.iter().map(|task| task.total_ns());
+    let mut durations = durations.into_iter().copied().chain(of_tasks);
+    digest && inference.tasks.len() == tasks && durations.all(|time| i64::try_from(time).is_ok())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use isolde_agent::protocol::{Invocation, ProgramJob};
 use isolde_model::{
     ByteSize, Failure, FailureKind, Inference, Phase, Plan, ProgramFacts, ProgramSource, Reading,
-    ReadySign, Span, Stage, Timing,
+    ReadySign, Span, Stage, Timing, Trial,
 };
 
 /// The agent ends a program whose time is over and tells what is known of it;
@@ -19,13 +19,18 @@ pub(crate) const MOST_VALUES: usize = 1 << 20;
 const LAST_WORDS: usize = 300;
 
 /// What the agent is asked.
-pub(crate) fn job(plan: &Plan, source: &ProgramSource, invocation: &Invocation) -> ProgramJob {
+pub(crate) fn job(
+    plan: &Plan,
+    trial: &Trial,
+    source: &ProgramSource,
+    invocation: &Invocation,
+) -> ProgramJob {
     ProgramJob {
         invocation: invocation.clone(),
         ready: source.ready.clone(),
         warm_up: plan.warm_up,
         inferences: source.inferences,
-        threads: plan.resources.threads,
+        threads: trial.threads,
         limit: plan.deadlines.job,
     }
 }
@@ -259,6 +264,7 @@ mod tests {
             interpret_ns: 0,
             label: 0,
             output_digest: String::new(),
+            tasks: Vec::new(),
         }
     }
 

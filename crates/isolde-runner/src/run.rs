@@ -12,7 +12,7 @@ use isolde_model::{
 };
 
 use crate::check::{Agreements, ProgramAgreements};
-use crate::collect::{Collector, Samples};
+use crate::collect::{Collector, Samples, tasks};
 use crate::launch::{Launched, Order, Stop, launch};
 use crate::provision::{Prepared, Workplace};
 use crate::{Interrupt, RunError, program, schedule};
@@ -172,7 +172,7 @@ impl Course<'_> {
         let invocation = self.invocations.get(&trial.application);
         match (program_of(self.plan, trial), invocation) {
             (Some(source), Some(invocation)) => {
-                ToAgent::Program(program::job(self.plan, source, invocation))
+                ToAgent::Program(program::job(self.plan, trial, source, invocation))
             }
             _ => job(self.plan, trial),
         }
@@ -216,6 +216,7 @@ impl Course<'_> {
             agreement,
             leaks: launched.leaks,
             console_tail: console.filter(|text| !text.is_empty()),
+            tasks: tasks(self.plan, trial).iter().map(|task| (*task).to_owned()).collect(),
             program: samples.program.take(),
         })
     }
@@ -282,7 +283,7 @@ fn job(plan: &Plan, trial: &Trial) -> ToAgent {
         application: trial.application.clone(),
         warm_up: plan.warm_up,
         inferences: plan.inferences,
-        threads: plan.resources.threads,
+        threads: trial.threads,
         model: model_job(plan, trial),
     })
 }

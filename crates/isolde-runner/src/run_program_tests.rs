@@ -30,6 +30,7 @@ fn inference(index: u32, output: &str) -> Inference {
         interpret_ns: 0,
         label: 0,
         output_digest: output.into(),
+        tasks: Vec::new(),
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn plan(environments: &[&str], launches: u32) -> Plan {
         include_emulated: false,
         kernel: None,
         budget: None,
-        resources: Resources { cpus: 1, memory: ByteSize::mebibytes(64), threads: 1 },
+        resources: Resources { cpus: 1, memory: ByteSize::mebibytes(64), threads: 1.into() },
         deadlines: Deadlines {
             start: Span(Duration::from_millis(1500)),
             job: Span(Duration::from_millis(1500)),
@@ -130,7 +130,7 @@ fn greet(stream: &mut UnixStream, fault: Fault) {
 }
 
 fn work(stream: &mut UnixStream, job: &RunJob, fault: Fault) {
-    let labels = (isolde_apps::find("road-sign").unwrap().expected_labels)();
+    let labels = "road-sign".parse::<isolde_apps::Choice>().unwrap().expected_labels().unwrap();
     let shift = if fault == Fault::OtherOutput { 0.5 } else { 0.0 };
     for index in 0..job.warm_up + job.inferences {
         let values = vec![index as f32 + shift; 3];
@@ -147,6 +147,7 @@ fn work(stream: &mut UnixStream, job: &RunJob, fault: Fault) {
             interpret_ns: 3,
             label: labels[index as usize] + u32::from(fault == Fault::WrongLabel),
             output_digest: output_digest(&values),
+            tasks: Vec::new(),
         };
         let copies = if fault == Fault::FloodsInferences { 100 } else { 1 };
         send(stream, &FromAgent::Inferences(vec![inference; copies]));
@@ -172,7 +173,7 @@ fn run_fakes(plan: &Plan, fakes: Vec<Fake>, interrupt_at: Option<u32>) -> Option
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("store")).unwrap();
     let mut provisions = Provisions::new(store, Path::new("/proc/self/exe")).unwrap();
-    let workplace = Workplace::new(plan.resources).unwrap();
+    let workplace = Workplace::new(plan.resources.clone()).unwrap();
     let environments: Vec<(Box<dyn Backend>, Roots)> = fakes
         .into_iter()
         .map(|fake| {

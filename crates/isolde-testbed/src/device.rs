@@ -121,7 +121,7 @@ impl Device<'_> {
             let brought = provisions.bring(path, place);
             brought.map_err(|source| TestbedError::Bring { path: path.clone(), source })?;
         }
-        let resources = Resources { cpus: self.cpus, memory: self.memory, threads: 1 };
+        let resources = Resources { cpus: self.cpus, memory: self.memory, threads: 1.into() };
         let workplace = Workplace::new(resources)?;
         let prepared = provisions.prepare(&backend, &workplace, interrupt)?;
         if interrupt.is_triggered() {

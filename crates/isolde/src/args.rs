@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use isolde_model::{ByteSize, Preset, Span};
+use isolde_model::{ByteSize, Preset, Span, ThreadCounts};
 
 use crate::brought::ProgramArguments;
 use crate::model_args::ModelArguments;
@@ -94,7 +94,8 @@ pub(crate) struct DoctorArguments {
 pub(crate) struct PlanArguments {
     /// A plan file to start from, as `isolde plan` prints it
     pub(crate) plan: Option<PathBuf>,
-    /// Applications, separated by commas [default: road-sign]
+    /// Applications, separated by commas, or `all`; NAME:reference has the size of the study's
+    /// network and weights without a meaning [default: road-sign]
     #[arg(long = "app", value_name = "NAME", value_delimiter = ',')]
     pub(crate) applications: Vec<String>,
     /// Environments, separated by commas, or `all` [default: all]
@@ -121,9 +122,10 @@ pub(crate) struct PlanArguments {
     /// Memory of each sandbox [default: 512M]
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<ByteSize>,
-    /// Threads of the inference engine [default: 1]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(crate) threads: Option<u32>,
+    /// Threads of the inference engine, or several numbers to run everything with
+    /// each of them [default: 1]
+    #[arg(long, value_name = "N[,..]", allow_negative_numbers = true)]
+    pub(crate) threads: Option<ThreadCounts>,
     /// Release of the kernel that virtual machines boot, as `kernel list` shows it [default: the
     /// host's own where possible, else the newest]
     #[arg(long, value_name = "RELEASE")]

@@ -215,10 +215,10 @@ fn run_once(trial: &Trial) -> anyhow::Result<()> {
     let threads = Threads::new(1);
     let mut network = user_model::load(&trial.model, &trial.pictures, &trial.input, &threads)?;
     for input in (0..u32::try_from(trial.pictures.len())?).rev() {
-        network.prepare(input)?;
+        network.prepare(input, 0)?;
     }
-    threads.run(|| network.infer())?;
-    network.interpret()?;
+    threads.run(|| network.infer(0))?;
+    network.interpret(0)?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Context, anyhow};
+use isolde_apps::Choice;
 use isolde_backends::Backend;
 use isolde_image::{Image, Store};
 use isolde_model::{
@@ -230,17 +231,17 @@ fn baseline(
 
 fn check_applications(plan: &Plan) -> anyhow::Result<()> {
     for name in &plan.applications {
-        let own = isolde_apps::find(name).is_some();
-        if own && plan.sources.contains_key(name) {
-            let text = format!("the plan brings `{name}`, which is an application of Isolde's own");
-            return Err(tagged(Exit::Usage, text));
-        }
-        if !own && !plan.sources.contains_key(name) {
-            let known: Vec<&str> =
-                isolde_apps::all().iter().map(|description| description.name).collect();
-            let known = known.join(", ");
-            let text = format!("unknown application `{name}`: known are {known}");
-            return Err(tagged(Exit::Usage, text));
+        let own = name.parse::<Choice>();
+        match (own, plan.sources.contains_key(name)) {
+            (Ok(_), false) | (Err(_), true) => {}
+            (Ok(_), true) => {
+                let text =
+                    format!("the plan brings `{name}`, which is an application of Isolde's own");
+                return Err(tagged(Exit::Usage, text));
+            }
+            (Err(unknown), false) => {
+                return Err(tagged(Exit::Usage, format!("{unknown}; see `isolde app list`")));
+            }
         }
     }
     Ok(())
@@ -272,7 +273,7 @@ fn preset(preset: Preset, facts: &HostFacts) -> anyhow::Result<Plan> {
         resources: Resources {
             cpus: facts.cpu.cpus.clamp(1, MOST_CPUS),
             memory: ByteSize::mebibytes(512),
-            threads: 1,
+            threads: 1.into(),
         },
         deadlines: Deadlines::default(),
         sources: std::collections::BTreeMap::new(),
@@ -291,10 +292,25 @@ fn run_only(plan: &mut Plan, name: &str, source: &ProgramSource) {
     plan.inferences = source.inferences.unwrap_or(plan.inferences);
 }
 
+/// The word for every application of Isolde's own in compact size.
+const EVERY_APPLICATION: &str = "all";
+
+/// An application's name as a plan has it, of which `compact` is never part.
+fn written(name: &str) -> Vec<String> {
+    match name.parse::<Choice>() {
+        _ if name == EVERY_APPLICATION => {
+            isolde_apps::all().iter().map(|description| description.name.to_owned()).collect()
+        }
+        Ok(choice) => vec![choice.to_string()],
+        // Of the plan file, or refused when the plan is checked.
+        Err(_) => vec![name.to_owned()],
+    }
+}
+
 /// What is said on the command line goes before preset and plan file.
 fn overlay(plan: &mut Plan, arguments: &PlanArguments) {
     if !arguments.applications.is_empty() {
-        plan.applications.clone_from(&arguments.applications);
+        plan.applications = arguments.applications.iter().flat_map(|name| written(name)).collect();
     }
     if let Some(launches) = arguments.launches {
         plan.launches = launches;
@@ -313,7 +329,9 @@ fn overlay(plan: &mut Plan, arguments: &PlanArguments) {
     plan.warm_up = arguments.warm_up.unwrap_or(plan.warm_up);
     plan.resources.cpus = arguments.cpus.unwrap_or(plan.resources.cpus);
     plan.resources.memory = arguments.memory.unwrap_or(plan.resources.memory);
-    plan.resources.threads = arguments.threads.unwrap_or(plan.resources.threads);
+    if let Some(threads) = &arguments.threads {
+        plan.resources.threads.clone_from(threads);
+    }
     plan.seed = arguments.seed.unwrap_or(plan.seed);
     plan.include_emulated |= arguments.include_emulated;
     if arguments.kernel.is_some() {

@@ -5,8 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use isolde_apps::{AppError, Application, Threads, user_model};
-use isolde_model::{Inference, Mark, OutputTensor, Phase};
+use isolde_apps::{
+    AppError, Application, Choice, ChoiceError, NETWORKS_IN_SANDBOX, Threads, sample, user_model,
+};
+use isolde_model::{Inference, Mark, OutputTensor, Phase, TaskTime};
 
 use super::line::AgentLine;
 use crate::output_digest;
@@ -70,17 +72,14 @@ fn attempt(line: &mut AgentLine, job: &RunJob) -> Result<(), Stop> {
     threads.run(|| work.infer_all(job))
 }
 
-fn unknown(job: &RunJob) -> Stop {
-    Stop::Job(format!("there is no application `{}`", job.application))
+fn choice(job: &RunJob) -> Result<Choice, Stop> {
+    job.application.parse().map_err(|error: ChoiceError| Stop::Job(error.to_string()))
 }
 
 fn count_inputs(job: &RunJob) -> Result<u32, Stop> {
     let inputs = match &job.model {
         Some(model) => model.pictures,
-        None => {
-            let description = isolde_apps::find(&job.application).ok_or_else(|| unknown(job))?;
-            u32::try_from((description.expected_labels)().len()).unwrap_or(u32::MAX)
-        }
+        None => (choice(job)?.description.inputs)(),
     };
     Ok(inputs.max(1))
 }
@@ -93,10 +92,7 @@ fn load(job: &RunJob, threads: &Threads) -> Result<Box<dyn Application>, Stop> {
             let network = Path::new(user_model::MODEL_IN_SANDBOX);
             user_model::load(network, &pictures, &model.input, threads)?
         }
-        None => {
-            let description = isolde_apps::find(&job.application).ok_or_else(|| unknown(job))?;
-            (description.load)(threads)?
-        }
+        None => choice(job)?.load(Path::new(NETWORKS_IN_SANDBOX), threads)?,
     })
 }
 
@@ -120,11 +116,7 @@ impl Work<'_> {
                 self.line.send(&FromAgent::Passed(Mark::FirstInference))?;
             }
             if seen.insert(input) {
-                let output = self.application.output();
-                let values = match &job.model {
-                    Some(model) => user_model::sample(output, model.pictures),
-                    None => output.to_vec(),
-                };
+                let values = sample(self.application.output(), self.inputs);
                 outputs.push(OutputTensor { input, values });
             }
             if self.batch.len() >= BATCH || self.sent.elapsed() >= BATCH_AGE {
@@ -154,22 +146,34 @@ fn time_inference(
     phase: Phase,
     input: u32,
 ) -> Result<Inference, AppError> {
-    let started = Instant::now();
-    application.prepare(input)?;
-    let prepared = Instant::now();
-    application.infer()?;
-    let inferred = Instant::now();
-    let label = application.interpret()?;
-    let interpreted = Instant::now();
+    let tasks = application.tasks().len();
+    let mut times = Vec::with_capacity(tasks);
+    let mut label = 0;
+    for task in 0..tasks.max(1) {
+        let started = Instant::now();
+        application.prepare(input, task)?;
+        let prepared = Instant::now();
+        application.infer(task)?;
+        let inferred = Instant::now();
+        label = application.interpret(task)?;
+        let interpreted = Instant::now();
+        times.push(TaskTime {
+            prepare_ns: nanoseconds(prepared - started),
+            infer_ns: nanoseconds(inferred - prepared),
+            interpret_ns: nanoseconds(interpreted - inferred),
+        });
+    }
+    let total = |part: fn(&TaskTime) -> u64| times.iter().map(part).sum();
     Ok(Inference {
         index,
         phase,
         input,
-        prepare_ns: nanoseconds(prepared - started),
-        infer_ns: nanoseconds(inferred - prepared),
-        interpret_ns: nanoseconds(interpreted - inferred),
+        prepare_ns: total(|time| time.prepare_ns),
+        infer_ns: total(|time| time.infer_ns),
+        interpret_ns: total(|time| time.interpret_ns),
         label,
         output_digest: output_digest(application.output()),
+        tasks: if tasks == 0 { Vec::new() } else { times },
     })
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::decode::Format;
 use super::model_file::hex;
+use crate::picture::Format;
 
 /// Pictures of a folder, in the order in which they are used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,24 +5,21 @@
 //! and it is found out how a picture becomes its input ([`meaning`]). In the
 //! sandbox it is an [`Application`](crate::Application) like any other ([`load`]).
 
-mod decode;
 mod folder;
 mod meaning;
 mod metadata;
 mod model_file;
 mod network;
 mod outline;
-mod prepare;
-mod resize;
 mod walk;
 mod wire;
 
-pub use decode::PictureError;
+pub use crate::picture::PictureError;
 pub use folder::{FolderError, Pictures, pictures};
 pub use meaning::{MeaningError, meaning};
 pub use metadata::{HintError, Hints, Normalisation, number, per_channel};
 pub use model_file::{ModelFile, ModelFileError, WeightsFile, read_model};
-pub use network::{MODEL_IN_SANDBOX, input_in_sandbox, kept_values, load, sample};
+pub use network::{MODEL_IN_SANDBOX, input_in_sandbox, load};
 pub use outline::{Axis, Outline, OutlineError, TensorInfo};
 pub use walk::outline;
 pub use wire::WireError;

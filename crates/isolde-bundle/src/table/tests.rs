@@ -11,6 +11,7 @@ fn trial() -> Trial {
         position: 2,
         environment: EnvironmentName::new("docker"),
         application: "road-sign".into(),
+        threads: 1,
     }
 }
 
@@ -24,6 +25,7 @@ fn inference(index: u32) -> Inference {
         interpret_ns: 90,
         label: index % 43,
         output_digest: format!("{:016x}", index % 5),
+        tasks: Vec::new(),
     }
 }
 

@@ -121,7 +121,7 @@ impl Run {
             include_emulated: self.include_emulated,
             kernel: None,
             budget: None,
-            resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1 },
+            resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1.into() },
             deadlines: Deadlines::default(),
             sources: self.sources(),
         }
@@ -191,6 +191,7 @@ impl Run {
                     position: position as u32,
                     environment: EnvironmentName::new(environment.name),
                     application: self.application().into(),
+                    threads: 1,
                 };
                 self.write(&writer, environment, trial, &mut random);
                 index += 1;
@@ -304,6 +305,7 @@ impl Run {
             }),
             leaks: Vec::new(),
             console_tail: None,
+            tasks: Vec::new(),
             program: self.program.clone(),
         }
     }
@@ -321,6 +323,7 @@ fn inference(index: u32, infer_ns: u64) -> Inference {
         interpret_ns: 100,
         label: 14,
         output_digest: "0123456789abcdef".into(),
+        tasks: Vec::new(),
     }
 }
 

@@ -27,11 +27,11 @@ struct Output {
 }
 
 /// References so far: for each application the first launch's, and the first
-/// of each set of CPU features.
+/// of each number of threads and set of CPU features.
 #[derive(Debug, Default)]
 pub(crate) struct Agreements {
     first: BTreeMap<String, Reference>,
-    same_features: BTreeMap<(String, String), Reference>,
+    same_features: BTreeMap<(String, u32, String), Reference>,
 }
 
 impl Agreements {
@@ -64,7 +64,8 @@ impl Agreements {
         // Where the features cannot be read, nothing says that they are the same.
         let features =
             facts.features_digest.clone().unwrap_or_else(|| trial.environment.to_string());
-        let key = (trial.application.clone(), features);
+        // Other threads may sum in another order.
+        let key = (trial.application.clone(), trial.threads, features);
         if let Some(same) = self.same_features.get(&key) {
             return agree(same, &outputs, None);
         }

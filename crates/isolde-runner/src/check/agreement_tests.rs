@@ -8,7 +8,7 @@ const DIMENSIONS: usize = 3;
 
 /// What a correct agent sends for the road-sign plan, with outputs made up.
 fn launch(plan: &Plan, shift: f32) -> (Vec<Inference>, Vec<OutputTensor>) {
-    let labels = (isolde_apps::find("road-sign").unwrap().expected_labels)();
+    let labels = "road-sign".parse::<isolde_apps::Choice>().unwrap().expected_labels().unwrap();
     let total = plan.warm_up + plan.inferences;
     let outputs: Vec<_> = (0..total)
         .map(|input| OutputTensor { input, values: vec![input as f32 + shift; DIMENSIONS] })
@@ -24,6 +24,7 @@ fn launch(plan: &Plan, shift: f32) -> (Vec<Inference>, Vec<OutputTensor>) {
             interpret_ns: 1,
             label: labels[output.input as usize],
             output_digest: output_digest(&output.values),
+            tasks: Vec::new(),
         })
         .collect();
     (inferences, outputs)
@@ -35,7 +36,14 @@ fn facts(features: &str) -> InsideFacts {
 
 fn trial(environment: &str) -> Trial {
     let environment = EnvironmentName::new(environment);
-    Trial { index: 0, block: 0, position: 0, environment, application: "road-sign".into() }
+    Trial {
+        index: 0,
+        block: 0,
+        position: 0,
+        environment,
+        application: "road-sign".into(),
+        threads: 1,
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What an application's outputs must be, as far as that is known beforehand.
 
-use isolde_apps::user_model;
+use isolde_apps::{Choice, ChoiceError, Size, kept_values};
 use isolde_model::{Plan, Source};
 
 /// What an application's outputs must be.
@@ -29,7 +29,7 @@ pub(crate) enum Tolerance {
 /// An `f32` is rounded by at most 2^-24 of itself. This leaves room for some ten
 /// thousand roundings to the same side, far more than another order of a
 /// network's sums makes, and shows a wrong kernel or picture.
-const USER_MODEL_TOLERANCE: Tolerance = Tolerance::OfLargest(1e-3);
+const UNKNOWN_SCALE: Tolerance = Tolerance::OfLargest(1e-3);
 
 impl Expectation {
     /// What the plan's `application` must give.
@@ -41,18 +41,20 @@ impl Expectation {
             return Ok(Self {
                 inputs: model.pictures,
                 labels: None,
-                tolerance: USER_MODEL_TOLERANCE,
-                kept_values: user_model::kept_values(model.pictures),
+                tolerance: UNKNOWN_SCALE,
+                kept_values: kept_values(model.pictures),
             });
         }
-        let description = isolde_apps::find(application)
-            .ok_or_else(|| format!("there is no application `{application}`"))?;
-        let labels = (description.expected_labels)();
+        let choice: Choice = application.parse().map_err(|error: ChoiceError| error.to_string())?;
+        let inputs = (choice.description.inputs)();
         Ok(Self {
-            inputs: u32::try_from(labels.len()).unwrap_or(u32::MAX),
-            labels: Some(labels),
-            tolerance: Tolerance::Absolute(description.output_tolerance),
-            kept_values: usize::MAX,
+            inputs,
+            labels: choice.expected_labels(),
+            tolerance: match choice.size {
+                Size::Compact => Tolerance::Absolute(choice.description.output_tolerance),
+                Size::Reference => UNKNOWN_SCALE,
+            },
+            kept_values: kept_values(inputs),
         })
     }
 }

@@ -172,6 +172,7 @@ mod tests {
             position: 0,
             environment: EnvironmentName::new(environment),
             application: "own".into(),
+            threads: 1,
         };
         let inferences: Vec<Inference> = (0..)
             .zip(launch)
@@ -184,6 +185,7 @@ mod tests {
                 interpret_ns: 0,
                 label: 0,
                 output_digest: output.into(),
+                tasks: Vec::new(),
             })
             .collect();
         let tensors: Vec<OutputTensor> = launch

@@ -108,7 +108,7 @@ mod tests {
             ..HostFacts::default()
         };
         let memory = ByteSize::mebibytes(mebibytes);
-        check_resources(&Resources { cpus, memory, threads: 1 }, &host)
+        check_resources(&Resources { cpus, memory, threads: 1.into() }, &host)
             .map_err(|error| error.to_string())
     }
 
@@ -116,7 +116,7 @@ mod tests {
     fn what_is_there_may_be_asked_for() {
         assert_eq!(check(4, 6000), Ok(()));
         let unknown = HostFacts::default();
-        let resources = Resources { cpus: 4, memory: ByteSize::mebibytes(512), threads: 1 };
+        let resources = Resources { cpus: 4, memory: ByteSize::mebibytes(512), threads: 1.into() };
         assert_eq!(check_resources(&resources, &unknown), Ok(()));
     }
 
@@ -132,7 +132,7 @@ mod tests {
         let error = check(1, 15).unwrap_err();
         assert!(error.starts_with("15M") && error.contains("--memory 16M or more"), "{error}");
         let memory = ByteSize((20 << 20) + 1024);
-        let resources = Resources { cpus: 1, memory, threads: 1 };
+        let resources = Resources { cpus: 1, memory, threads: 1.into() };
         let error = check_resources(&resources, &HostFacts::default()).unwrap_err().to_string();
         assert!(error.contains("whole MiB") && error.contains("--memory 20M"), "{error}");
     }

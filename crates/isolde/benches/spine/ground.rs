@@ -49,7 +49,7 @@ impl Ground {
             return Ok(None);
         }
         provisions.bring(Path::new(BUSYBOX), Path::new("/bin/busybox"))?;
-        let workplace = Workplace::new(Resources { cpus, memory: MEMORY, threads: 1 })?;
+        let workplace = Workplace::new(Resources { cpus, memory: MEMORY, threads: 1.into() })?;
         let prepared = provisions.prepare(&*backend, &workplace, &Interrupt::new()?)?;
         Ok(Some(Self { backend, prepared, workplace, number: Cell::new(0), folder }))
     }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, ensure};
-use isolde_apps::{Application, Threads};
+use anyhow::ensure;
+use isolde_apps::{Application, Choice, Threads};
 use isolde_bundle::Bundle;
 use isolde_model::Phase;
 use isolde_stats::median;
@@ -66,10 +66,10 @@ fn summarise(nanoseconds: &[f64]) -> anyhow::Result<f64> {
 
 /// The bare process: prints the nanoseconds of each steady inference.
 pub(crate) fn run_bare() -> anyhow::Result<()> {
-    let description = isolde_apps::find(APPLICATION).context("no such application")?;
-    let inputs = u32::try_from((description.expected_labels)().len())?;
+    let choice: Choice = APPLICATION.parse()?;
+    let inputs = (choice.description.inputs)();
     let threads = Threads::new(1);
-    let mut application = (description.load)(&threads)?;
+    let mut application = choice.load(Path::new(""), &threads)?;
     let times: Vec<u64> = threads.run(|| {
         (0..WARM_UP + INFERENCES)
             .map(|index| infer(&mut *application, index % inputs))
@@ -82,10 +82,10 @@ pub(crate) fn run_bare() -> anyhow::Result<()> {
 }
 
 fn infer(application: &mut dyn Application, input: u32) -> anyhow::Result<u64> {
-    application.prepare(input)?;
+    application.prepare(input, 0)?;
     let prepared = Instant::now();
-    application.infer()?;
+    application.infer(0)?;
     let inferred = Instant::now();
-    application.interpret()?;
+    application.interpret(0)?;
     Ok(u64::try_from((inferred - prepared).as_nanos())?)
 }

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &ExecArguments) -> anyhow::Result<ExitCode> {
     provisions.choose_kernel_for([], kernel);
     let probed = resolve::probe(&arguments.environments, &provisions)?;
     resolve::share_kernel(&mut provisions, &probed, kernel)?;
-    let resources = Resources { cpus: arguments.cpus, memory: arguments.memory, threads: 1 };
+    let resources = Resources { cpus: arguments.cpus, memory: arguments.memory, threads: 1.into() };
     check(arguments, &resources)?;
     let how = Bringing { interrupt: &interrupt, quiet: arguments.quiet };
     let (mut provisions, job) = outfit(arguments, provisions, how)?;

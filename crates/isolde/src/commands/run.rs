@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     let facts = host::facts();
     let plan = resolve::plan(&arguments.plan, from_file.clone(), brought, &probed, &facts)?;
     brought::try_out(brought, &plan, &interrupt)?;
-    let workplace = Workplace::new(plan.resources).exit_with(Exit::Unfit)?;
+    let workplace = Workplace::new(plan.resources.clone()).exit_with(Exit::Unfit)?;
     let mut outfits = brought::outfits(&plan, &provisions, brought, how)?;
     let prepared = prepare(&mut outfits, &mut probed, &workplace, &interrupt)?;
     // What could not be prepared has left the ranks of the ready.

@@ -82,7 +82,8 @@ impl Stage {
             provisions = provisions.writable();
         }
         let cpus = cpus();
-        let workplace = Workplace::new(Resources { cpus, memory: MEMORY, threads: 1 }).unwrap();
+        let workplace =
+            Workplace::new(Resources { cpus, memory: MEMORY, threads: 1.into() }).unwrap();
         let prepared =
             provisions.prepare(&*backend, &workplace, &Interrupt::new().unwrap()).unwrap();
         let deadlines = Deadlines { start: Span(Duration::from_secs(120)), ..Deadlines::default() };

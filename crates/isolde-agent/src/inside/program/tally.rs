@@ -122,6 +122,7 @@ impl Tally {
             interpret_ns: 0,
             label: 0,
             output_digest: output_digest.unwrap_or_default(),
+            tasks: Vec::new(),
         });
         Ok(())
     }
@@ -169,6 +170,7 @@ impl Tally {
             interpret_ns: 0,
             label: 0,
             output_digest: String::new(),
+            tasks: Vec::new(),
         };
         self.batch.push(sample);
     }

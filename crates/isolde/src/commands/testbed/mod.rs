@@ -42,7 +42,8 @@ fn check_size(cpus: u32, memory: ByteSize) -> anyhow::Result<()> {
             format!("{memory} of memory are too little for a device: give --memory 1G or more");
         return Err(tagged(Exit::Usage, text));
     }
-    host::check_resources(&Resources { cpus, memory, threads: 1 }, &facts).exit_with(Exit::Usage)
+    host::check_resources(&Resources { cpus, memory, threads: 1.into() }, &facts)
+        .exit_with(Exit::Usage)
 }
 
 /// Gives errors of the test bed their exit codes.

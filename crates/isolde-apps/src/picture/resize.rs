@@ -13,16 +13,16 @@ const WEIGHT_BITS: u32 = 22;
 
 /// An 8-bit picture of one or three channels, interleaved, rows from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pixels {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) channels: usize,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Pixels {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) channels: usize,
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Pixels {
     /// The same picture in another size; no side may be 0.
-    pub(super) fn resized(&self, width: usize, height: usize) -> Self {
+    pub(crate) fn resized(&self, width: usize, height: usize) -> Self {
         let &Self { width: old_width, height: old_height, channels, .. } = self;
         let rows = if width == old_width {
             self.bytes.clone()

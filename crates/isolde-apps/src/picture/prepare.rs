@@ -11,7 +11,7 @@ use super::resize::Pixels;
 const PADDING: u8 = 114;
 
 /// Decodes, resizes and normalises one picture to a tensor with a batch of 1.
-pub(super) fn prepare(bytes: &[u8], input: &PictureInput) -> Result<Value, PictureError> {
+pub(crate) fn prepare(bytes: &[u8], input: &PictureInput) -> Result<Value, PictureError> {
     let picture = decode(bytes, input.colour)?;
     let fitted = fit(&picture, input.size, input.resize);
     Ok(tensor(&fitted, input))

@@ -16,14 +16,14 @@ use super::resize::Pixels;
 
 /// Formats that are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Jpeg,
     Png,
 }
 
 impl Format {
     /// The format by the first bytes of a file.
-    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
@@ -33,7 +33,7 @@ impl Format {
 }
 
 /// Largest picture that is decoded, in pixels.
-pub(super) const MOST_PIXELS: usize = 64 << 20;
+pub(crate) const MOST_PIXELS: usize = 64 << 20;
 /// Largest width or height.
 const LARGEST_SIDE: usize = 1 << 16;
 
@@ -61,7 +61,7 @@ pub enum PictureError {
 
 /// Decodes a picture to the channels that `colour` names: one byte each,
 /// interleaved.
-pub(super) fn decode(bytes: &[u8], colour: Colour) -> Result<Pixels, PictureError> {
+pub(crate) fn decode(bytes: &[u8], colour: Colour) -> Result<Pixels, PictureError> {
     let picture = match Format::of(bytes).ok_or(PictureError::Format)? {
         Format::Jpeg => decode_jpeg(bytes)?,
         Format::Png => decode_png(bytes)?,

@@ -1,0 +1,186 @@
+//! The applications that this program brings, and the sizes they come in.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::road_sign;
+use crate::{AppError, Application, Threads};
+
+/// Where the networks of reference size lie in a sandbox, relative to its root
+/// folder.
+pub const NETWORKS_IN_SANDBOX: &str = "networks";
+
+/// The sizes that an application comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Size {
+    /// Small, really trained, part of this program.
+    Compact,
+    /// Topology and size of the study's network; its weights are drawn from a
+    /// seed, so its predictions mean nothing.
+    Reference,
+}
+
+/// An application that can be loaded.
+#[derive(Debug)]
+pub struct Description {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does, without a full stop.
+    pub summary: &'static str,
+    /// Its network's family.
+    pub network: &'static str,
+    /// Width and height of the network's input in pixels, compact and reference.
+    pub sides: [(u32, u32); 2],
+    /// Number of bundled inputs.
+    pub inputs: fn() -> u32,
+    /// The number that each bundled input must give in compact size.
+    pub expected_labels: fn() -> Vec<u32>,
+    /// Names of the applications whose networks it runs.
+    pub networks: &'static [&'static str],
+    /// Names of the tasks that an inference consists of; empty where it is one.
+    pub tasks: &'static [&'static str],
+    /// Loads it.
+    pub load: fn(&Setting<'_>) -> Result<Box<dyn Application>, AppError>,
+    /// Largest absolute difference of an output value in compact size that
+    /// different CPUs may cause by summing in another order.
+    pub output_tolerance: f32,
+}
+
+/// What an application is loaded with.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    /// In which size.
+    pub size: Size,
+    /// The folder with the networks of reference size, as [`network_file`] names them.
+    pub networks: &'a Path,
+    /// What inference runs on.
+    pub threads: &'a Threads,
+}
+
+/// The file of the reference network of the application `name`.
+#[must_use]
+pub fn network_file(name: &str) -> String {
+    format!("{name}.onnx")
+}
+
+/// Every application of this program.
+#[must_use]
+pub fn all() -> &'static [Description] {
+    &[road_sign::DESCRIPTION]
+}
+
+/// The application of that name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Description> {
+    all().iter().find(|description| description.name == name)
+}
+
+/// An application in one of its sizes, written `NAME` or `NAME:reference`.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice {
+    /// Which application.
+    pub description: &'static Description,
+    /// In which size.
+    pub size: Size,
+}
+
+/// An application or a size that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChoiceError {
+    /// No application has the name.
+    #[error("unknown application `{name}`: known are {known}")]
+    Application {
+        /// What was asked for.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// What follows the colon is no size.
+    #[error("unknown size `{size}` of {name}: write {name}, or {name}:reference")]
+    Size {
+        /// Of which application.
+        name: &'static str,
+        /// What was asked for.
+        size: String,
+    },
+}
+
+impl FromStr for Choice {
+    type Err = ChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, ChoiceError> {
+        let (name, size) = text.split_once(':').unwrap_or((text, "compact"));
+        let description = find(name).ok_or_else(|| {
+            let known: Vec<&str> = all().iter().map(|known| known.name).collect();
+            ChoiceError::Application { name: name.to_owned(), known: known.join(", ") }
+        })?;
+        let size = match size {
+            "compact" => Size::Compact,
+            "reference" => Size::Reference,
+            _ => {
+                let name = description.name;
+                return Err(ChoiceError::Size { name, size: size.to_owned() });
+            }
+        };
+        Ok(Self { description, size })
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.size {
+            Size::Compact => f.pad(self.description.name),
+            Size::Reference => f.pad(&format!("{}:reference", self.description.name)),
+        }
+    }
+}
+
+impl Choice {
+    /// The numbers that the bundled inputs must give; `None` where predictions
+    /// mean nothing.
+    #[must_use]
+    pub fn expected_labels(&self) -> Option<Vec<u32>> {
+        (self.size == Size::Compact).then(self.description.expected_labels)
+    }
+
+    /// Files that it needs in [`Setting::networks`].
+    #[must_use]
+    pub fn network_files(&self) -> Vec<String> {
+        match self.size {
+            Size::Compact => Vec::new(),
+            Size::Reference => {
+                self.description.networks.iter().map(|name| network_file(name)).collect()
+            }
+        }
+    }
+
+    /// Loads it; `networks` is the folder with networks of reference size.
+    ///
+    /// # Errors
+    /// A network that cannot be loaded.
+    pub fn load(
+        &self,
+        networks: &Path,
+        threads: &Threads,
+    ) -> Result<Box<dyn Application>, AppError> {
+        (self.description.load)(&Setting { size: self.size, networks, threads })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_survives_its_text() {
+        for text in ["road-sign", "road-sign:reference"] {
+            assert_eq!(text.parse::<Choice>().unwrap().to_string(), text);
+        }
+        assert_eq!("road-sign:compact".parse::<Choice>().unwrap().to_string(), "road-sign");
+        for (text, word) in [("cat", "known are"), ("road-sign:big", ":reference"), ("", "known")] {
+            let error = text.parse::<Choice>().unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+}
