@@ -11,7 +11,9 @@ mod given_up;
 mod guest_kernels;
 mod host;
 mod kernels;
+mod latency;
 mod launches;
+mod phases;
 mod printable;
 mod program;
 mod progress;
@@ -24,6 +26,7 @@ mod units;
 
 pub use host::{render_environments, render_host};
 pub use kernels::render_kernels;
+pub use latency::{Distribution, LatencyFigures, TaskFigures};
 pub use printable::printable;
 pub use program::ProgramFigures;
 pub use progress::Progress;

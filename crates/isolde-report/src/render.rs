@@ -9,7 +9,7 @@ use crate::{
     Comparison, FailureGroup, Figure, LeftOut, Row, Style, Summary, host, printable, program,
     tables,
 };
-use crate::{agreement, guest_kernels};
+use crate::{agreement, guest_kernels, phases};
 
 /// Lays a summary out for a terminal. Every text in it that came from a file
 /// or a sandbox is made [`printable`].
@@ -26,8 +26,11 @@ pub fn render_text(summary: &Summary, style: Style) -> String {
                 false => printable(application),
             };
             lines.push(String::new());
+            lines.extend(phases::reference_note(application, &summary.plan));
+            lines.extend(phases::task_part(&name, &rows, &summary.plan, style));
             lines.extend(application_part(summary, &name, &rows, style));
         }
+        lines.extend(phases::sweep_part(summary, application, style));
     }
     lines.extend(emulated_part(summary));
     lines.extend(unavailable_part(summary, style));
@@ -130,6 +133,7 @@ fn application_part(summary: &Summary, name: &str, rows: &[&Row], style: Style) 
         lines.extend(inference_notes(rows));
     }
     lines.extend(program::notes(rows, &summary.plan));
+    lines.extend(phases::phase_part(name, rows, style));
     lines.push(String::new());
     lines.push(style.bold(&format!("{name}: one launch")));
     lines.extend(tables::launch(rows, style));

@@ -1,16 +1,20 @@
 //! The figures of one application with one number of threads in one environment.
 
 use isolde_bundle::Bundle;
-use isolde_model::{EnvironmentName, Mark, Readiness, Ready, TrialRecord};
+use isolde_model::{EnvironmentName, Mark, Plan, Readiness, Ready, TrialRecord};
 use isolde_stats::{Pair, Untold};
 
 use crate::given_up::given_up;
 use crate::guest_kernels;
+use crate::latency::{self, LatencyFigures};
 use crate::launches::Launch;
 use crate::summary::{
     Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, StartFigures,
 };
-use crate::{agreement, program};
+use crate::{agreement, phases, program};
+
+/// A duration that stands for a launch, in nanoseconds.
+type Duration = fn(&Launch<'_>) -> Option<f64>;
 
 /// Everything that a row is made of.
 struct Group<'a> {
@@ -100,11 +104,14 @@ impl Group<'_> {
             given_up,
             steady_inferences: self.launches.iter().map(|launch| launch.steady.len()).sum(),
             inference: self.inference(),
+            latency: self.latency(baseline, plan),
             launch: self.launch(),
-            comparison: self.compare(baseline, plan.include_emulated, plan.seed),
+            comparison: self.compare(baseline, plan, |launch| launch.median()),
             agreement: agreement::in_words(
                 self.launches.iter().map(|launch| launch.record),
-                !plan.sources.contains_key(self.application),
+                // Of others nobody knows which labels are right.
+                !plan.sources.contains_key(self.application)
+                    && !phases::is_reference(self.application, plan),
             ),
             equals: agreement::equals(self.launches.iter().map(|launch| launch.record)),
             program: program::figures(self.launches.iter().map(|launch| launch.record)),
@@ -180,7 +187,17 @@ impl Group<'_> {
         isolde_stats::median(&values).into()
     }
 
-    fn compare(&self, baseline: &Group<'_>, include_emulated: bool, seed: u64) -> Comparison {
+    fn latency(&self, baseline: &Group<'_>, plan: &Plan) -> Option<LatencyFigures> {
+        let mut figures = latency::figures(&self.launches)?;
+        if !figures.tasks.is_empty() {
+            figures.comparison = Some(self.compare(baseline, plan, |launch| launch.whole_median()));
+        }
+        Some(figures)
+    }
+
+    /// Against the baseline, by a duration of each launch.
+    fn compare(&self, baseline: &Group<'_>, plan: &Plan, duration: Duration) -> Comparison {
+        let include_emulated = plan.include_emulated;
         let left_out = |reason, why: &str| Comparison::LeftOut { reason, why: why.to_owned() };
         if self.environment == baseline.environment {
             return Comparison::Baseline;
@@ -191,7 +208,7 @@ impl Group<'_> {
         if baseline.emulated() && !include_emulated {
             return left_out(LeftOut::BaselineEmulated, "the baseline's CPU is emulated");
         }
-        match isolde_stats::ratio_of_medians(&self.pairs(baseline), seed) {
+        match isolde_stats::ratio_of_medians(&self.pairs(baseline, duration), plan.seed) {
             Ok(ratio) => Comparison::Compared {
                 ratio: ratio.estimate,
                 interval: ratio.interval.ok().map(|interval| [interval.low, interval.high]),
@@ -205,13 +222,13 @@ impl Group<'_> {
         }
     }
 
-    /// Launch medians of the blocks that both have, by block.
-    fn pairs(&self, baseline: &Group<'_>) -> Vec<Pair> {
+    /// Durations of the blocks that both have, by block.
+    fn pairs(&self, baseline: &Group<'_>, duration: Duration) -> Vec<Pair> {
         let pair = |own: &&Launch<'_>| {
             let block = own.record.trial.block;
             let mut others = baseline.launches.iter();
             let other = others.find(|other| other.record.trial.block == block)?;
-            Some(Pair { subject: own.median()?, baseline: other.median()? })
+            Some(Pair { subject: duration(own)?, baseline: duration(other)? })
         };
         self.launches.iter().filter_map(pair).collect()
     }

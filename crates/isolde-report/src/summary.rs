@@ -8,6 +8,7 @@ use isolde_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::latency::LatencyFigures;
 use crate::launches::Launch;
 use crate::program::ProgramFigures;
 use crate::row::rows;
@@ -77,6 +78,10 @@ pub struct Row {
     pub steady_inferences: usize,
     /// How long the network took.
     pub inference: InferenceFigures,
+    /// How long it took from an input to its answer; `None` of a program of the user's,
+    /// which tells one duration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<LatencyFigures>,
     /// What a launch costs.
     pub launch: LaunchFigures,
     /// Against the plan's baseline.

@@ -5,7 +5,7 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Row as Line, Table};
 
 use crate::units::{self, Scale};
-use crate::{Comparison, Figure, LeftOut, Row, StartFigures, Style, printable};
+use crate::{Comparison, Figure, LatencyFigures, LeftOut, Row, StartFigures, Style, printable};
 
 /// Shown where a figure cannot be told.
 const NONE: &str = "–";
@@ -39,6 +39,90 @@ pub(crate) fn inference(rows: &[&Row], baseline: &str, style: Style) -> Vec<Stri
         ]
     });
     draw(header, lines.collect(), rows, style)
+}
+
+/// From input to answer, one line per environment, and the unit of all.
+pub(crate) fn latency(rows: &[&Row], style: Style) -> (Vec<String>, &'static str) {
+    let latencies: Vec<_> = rows.iter().filter_map(|row| row.latency.as_ref()).collect();
+    let whole = latencies.iter().filter_map(|latency| latency.whole.median_ns.value());
+    let parts = latencies.iter().flat_map(|latency| {
+        let LatencyFigures { prepare_ns, infer_ns, interpret_ns, .. } = latency;
+        [prepare_ns, infer_ns, interpret_ns].into_iter().filter_map(Figure::value)
+    });
+    let scale = Scale::of_nanoseconds(whole).with_digits_for(parts);
+    let names = ["environment", "prepare", "infer", "interpret", "whole", "p95", "p99"];
+    let lines = rows.iter().map(|row| {
+        let figures = row.latency.as_ref().map(|latency| {
+            let LatencyFigures { prepare_ns, infer_ns, interpret_ns, whole, .. } = latency;
+            [prepare_ns, infer_ns, interpret_ns, &whole.median_ns, &whole.p95_ns, &whole.p99_ns]
+        });
+        let shown = |figures: [&Figure; 6]| figures.map(|figure| shown(figure, scale));
+        let figures = figures.map_or_else(|| [NONE; 6].map(str::to_owned), shown);
+        std::iter::once(name(row)).chain(figures).collect()
+    });
+    let header = names.map(str::to_owned).to_vec();
+    (draw(header, lines.collect(), rows, style), scale.unit)
+}
+
+/// From input to answer by task, one line per environment, and the unit of all.
+pub(crate) fn tasks(rows: &[&Row], baseline: &str, style: Style) -> (Vec<String>, &'static str) {
+    let latencies: Vec<_> = rows.iter().filter_map(|row| row.latency.as_ref()).collect();
+    let whole = latencies.iter().filter_map(|latency| latency.whole.median_ns.value());
+    let scale = Scale::of_nanoseconds(whole);
+    let tasks: Vec<&str> = latencies
+        .iter()
+        .map(|latency| latency.tasks.iter().map(|task| task.task.as_str()).collect::<Vec<_>>())
+        .max_by_key(Vec::len)
+        .unwrap_or_default();
+    let mut header: Vec<String> =
+        ["environment", "whole", "p95", "p99"].map(str::to_owned).to_vec();
+    header.extend(tasks.iter().map(|task| printable(task)));
+    header.push(format!("× {}", printable(baseline)));
+    let lines = rows.iter().map(|row| {
+        let mut line = vec![name(row)];
+        match &row.latency {
+            None => line.resize(header.len(), NONE.into()),
+            Some(LatencyFigures { whole, tasks, comparison: against, .. }) => {
+                let whole = [&whole.median_ns, &whole.p95_ns, &whole.p99_ns];
+                let parts = tasks.iter().map(|task| &task.time.median_ns);
+                line.extend(whole.into_iter().chain(parts).map(|figure| shown(figure, scale)));
+                line.resize(header.len() - 1, NONE.into());
+                line.push(against.as_ref().map_or_else(|| NONE.into(), comparison));
+            }
+        }
+        line
+    });
+    (draw(header.clone(), lines.collect(), rows, style), scale.unit)
+}
+
+/// Medians of the inference time by number of threads, one line per environment, each
+/// with how many times faster it is than with the first number, and their unit.
+/// `rows` has one list per number of threads, each in the same order of environments.
+pub(crate) fn sweep(rows: &[(u32, Vec<&Row>)], style: Style) -> (Vec<String>, &'static str) {
+    let Some((_, first)) = rows.first() else { return (Vec::new(), "") };
+    let scale = Scale::of_nanoseconds(values(first, |row| &row.inference.median_ns));
+    let median = |rows: &[&Row], environment: &str| {
+        let row = rows.iter().find(|row| row.environment == environment)?;
+        row.inference.median_ns.value()
+    };
+    let threads = |count: u32| format!("{count} thread{}", if count == 1 { "" } else { "s" });
+    let header = std::iter::once("environment".to_owned())
+        .chain(rows.iter().map(|(count, _)| threads(*count)))
+        .collect();
+    let lines = first.iter().map(|row| {
+        let slowest = row.inference.median_ns.value();
+        let cells = rows.iter().enumerate().map(|(place, (_, rows))| {
+            match (median(rows, &row.environment), slowest) {
+                (None, _) => NONE.into(),
+                (Some(time), Some(slowest)) if place > 0 && time > 0.0 => {
+                    format!("{} ({}×)", scale.show(time), units::ratio(slowest / time))
+                }
+                (Some(time), _) => scale.show(time),
+            }
+        });
+        std::iter::once(name(row)).chain(cells).collect()
+    });
+    (draw(header, lines.collect(), first, style), scale.unit)
 }
 
 /// What a launch costs, one line per environment.
@@ -120,8 +204,9 @@ fn comparison(comparison: &Comparison) -> String {
 
 fn draw(header: Vec<String>, lines: Vec<Vec<String>>, rows: &[&Row], style: Style) -> Vec<String> {
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(aligned(header));
-    table.add_rows(lines.into_iter().map(aligned));
+    let ratio_last = header.last().is_some_and(|name| name.starts_with('×'));
+    table.load_style(NOTHING).set_header(aligned(header, ratio_last));
+    table.add_rows(lines.into_iter().map(|line| aligned(line, ratio_last)));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -134,13 +219,9 @@ fn draw(header: Vec<String>, lines: Vec<Vec<String>>, rows: &[&Row], style: Styl
     dressed.collect()
 }
 
-/// The column with a ratio, of the only table that has one; its last.
-const RATIO: usize = 7;
-
-/// Names and ratios to the left, other figures to the right.
-fn aligned(cells: Vec<String>) -> Line {
+/// Names and ratios, which a heading with `×` has, to the left, other figures to the right.
+fn aligned(cells: Vec<String>, ratio_last: bool) -> Line {
     let last = cells.len() - 1;
-    let ratio_last = last == RATIO;
     let cells = cells.into_iter().enumerate().map(|(column, text)| {
         let left = column == 0 || (ratio_last && column == last);
         let alignment = if left { CellAlignment::Left } else { CellAlignment::Right };

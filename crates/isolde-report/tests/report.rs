@@ -40,6 +40,20 @@ fn a_good_run() {
 }
 
 #[test]
+fn of_several_tasks() {
+    let tasks = &["frame", "detection", "light", "sign", "lanes"];
+    let name = "driving-scenario:reference";
+    let mut environments = three();
+    environments.push(emulated_vm());
+    insta::assert_snapshot!(text(&Run { name, tasks, ..run(environments) }));
+}
+
+#[test]
+fn with_threads_swept() {
+    insta::assert_snapshot!(text(&Run { threads: vec![1, 2].into(), ..run(three()) }));
+}
+
+#[test]
 fn with_failed_launches_and_an_environment_given_up() {
     let mut environments = three();
     environments[1].fails_in = vec![1, 4];

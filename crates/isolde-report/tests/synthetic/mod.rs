@@ -10,7 +10,7 @@ use isolde_model::{
     EnvironmentName, EnvironmentReport, Failure, FailureKind, HostFacts, Inference, InsideFacts,
     KvmFacts, Mark, MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, ProgramFacts,
     ProgramSource, Readiness, Reading, Ready, ReadySign, Resources, SCHEMA_VERSION, Source, Stage,
-    Timing, Trial, TrialRecord,
+    TaskTime, ThreadCounts, Timing, Trial, TrialRecord,
 };
 
 /// An environment of a made-up run.
@@ -54,6 +54,11 @@ pub(crate) struct Run {
     pub(crate) reason: String,
     /// What each launch of a program of the user's told.
     pub(crate) program: Option<ProgramFacts>,
+    /// The application, where it is not a program of the user's.
+    pub(crate) name: &'static str,
+    /// Tasks that its inferences consist of.
+    pub(crate) tasks: &'static [&'static str],
+    pub(crate) threads: ThreadCounts,
 }
 
 pub(crate) fn run(environments: Vec<Environment>) -> Run {
@@ -69,6 +74,9 @@ pub(crate) fn run(environments: Vec<Environment>) -> Run {
         host: host(),
         reason: "the agent closed the line: status 139".into(),
         program: None,
+        name: "road-sign",
+        tasks: &[],
+        threads: 1.into(),
     }
 }
 
@@ -121,7 +129,11 @@ impl Run {
             include_emulated: self.include_emulated,
             kernel: None,
             budget: None,
-            resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1.into() },
+            resources: Resources {
+                cpus: 2,
+                memory: ByteSize::mebibytes(512),
+                threads: self.threads.clone(),
+            },
             deadlines: Deadlines::default(),
             sources: self.sources(),
         }
@@ -136,7 +148,10 @@ impl Run {
     }
 
     fn application(&self) -> &'static str {
-        if self.program.is_some() { "detector" } else { "road-sign" }
+        match self.program {
+            Some(_) => "detector",
+            None => self.name,
+        }
     }
 
     fn sources(&self) -> BTreeMap<String, Source> {
@@ -185,16 +200,18 @@ impl Run {
                 if given_up || index as usize >= self.stop_after {
                     continue;
                 }
-                let trial = Trial {
-                    index,
-                    block,
-                    position: position as u32,
-                    environment: EnvironmentName::new(environment.name),
-                    application: self.application().into(),
-                    threads: 1,
-                };
-                self.write(&writer, environment, trial, &mut random);
-                index += 1;
+                for &threads in self.threads.as_slice() {
+                    let trial = Trial {
+                        index,
+                        block,
+                        position: position as u32,
+                        environment: EnvironmentName::new(environment.name),
+                        application: self.application().into(),
+                        threads,
+                    };
+                    self.write(&writer, environment, trial, &mut random);
+                    index += 1;
+                }
             }
         }
         writer.close(self.state).unwrap();
@@ -213,13 +230,14 @@ impl Run {
         if fails {
             return writer.write_trial(&record, &[], &[]).unwrap();
         }
-        let launch = random.around(37_000.0 * environment.factor, 0.01);
+        let speed = f64::from(record.trial.threads).sqrt();
+        let launch = random.around(37_000.0 * environment.factor / speed, 0.01);
         let own = self.program.as_ref().map(|facts| match facts.timing {
             Timing::Whole => 11,
             _ => facts.inferences,
         });
         let inferences: Vec<_> = (0..own.unwrap_or(10 + self.inferences))
-            .map(|index| inference(index, random.around(launch, 0.03) as u64))
+            .map(|index| self.inference(index, random.around(launch, 0.03) as u64))
             .skip(if own == Some(11) { 10 } else { 0 })
             .collect();
         let outputs = [OutputTensor { input: 0, values: vec![0.25; 43] }];
@@ -305,25 +323,31 @@ impl Run {
             }),
             leaks: Vec::new(),
             console_tail: None,
-            tasks: Vec::new(),
+            tasks: self.tasks.iter().map(|task| (*task).to_owned()).collect(),
             program: self.program.clone(),
         }
     }
 }
 
-fn inference(index: u32, infer_ns: u64) -> Inference {
-    let warm_up = index < 10;
-    Inference {
-        index,
-        phase: if warm_up { Phase::WarmUp } else { Phase::Steady },
-        input: 0,
-        prepare_ns: 2_000,
-        // Warm-up is slower: were it counted, every figure would show it.
-        infer_ns: if warm_up { infer_ns * 5 } else { infer_ns },
-        interpret_ns: 100,
-        label: 14,
-        output_digest: "0123456789abcdef".into(),
-        tasks: Vec::new(),
+impl Run {
+    fn inference(&self, index: u32, infer_ns: u64) -> Inference {
+        let warm_up = index < 10;
+        // A program tells one duration.
+        let phases = u64::from(self.program.is_none());
+        let task =
+            |part| TaskTime { prepare_ns: 500, infer_ns: infer_ns * part / 10, interpret_ns: 20 };
+        Inference {
+            index,
+            phase: if warm_up { Phase::WarmUp } else { Phase::Steady },
+            input: 0,
+            prepare_ns: 2_000 * phases,
+            // Warm-up is slower: were it counted, every figure would show it.
+            infer_ns: if warm_up { infer_ns * 5 } else { infer_ns },
+            interpret_ns: 100 * phases,
+            label: 14,
+            output_digest: "0123456789abcdef".into(),
+            tasks: [0, 6, 1, 1, 2].iter().copied().map(task).take(self.tasks.len()).collect(),
+        }
     }
 }
 
