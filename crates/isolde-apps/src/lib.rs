@@ -7,6 +7,7 @@ mod application;
 mod engine;
 mod error;
 mod picture;
+pub mod reference;
 mod road_sign;
 pub mod user_model;
 
