@@ -9,6 +9,7 @@ mod catalogue;
 mod engine;
 mod error;
 mod picture;
+pub mod reference;
 mod road_sign;
 mod sample;
 pub mod user_model;
