@@ -28,7 +28,7 @@ const KINDS: [&str; 12] = [
     Store::HASHES,
     Store::IMAGES,
     Store::LAYERS,
-    "networks",
+    Store::NETWORKS,
 ];
 
 /// A cache folder, keyed by digest.
@@ -140,16 +140,20 @@ impl Store {
         elf_of(kernel, self)
     }
 
-    /// The network called `name`, written by `write` when it is absent.
+    /// The network called `name`, as this version of its writer writes it when it is
+    /// absent.
     ///
     /// # Errors
     /// What could not be written.
     pub fn network(
         &self,
+        version: u32,
         name: &str,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<PathBuf, ImageError> {
-        self.keep("networks", name, |path| {
+        let folder = self.networks(version);
+        fs::create_dir_all(&folder).map_err(|error| ImageError::file("make", &folder, error))?;
+        self.keep(&format!("{}/{version}", Self::NETWORKS), name, |path| {
             let written = File::create(path).and_then(|file| {
                 let mut file = BufWriter::new(file);
                 write(&mut file)?;
@@ -157,6 +161,12 @@ impl Store {
             });
             written.map_err(|error| ImageError::file("write", path, error))
         })
+    }
+
+    /// The folder of what [`Store::network`] made in this version.
+    #[must_use]
+    pub fn networks(&self, version: u32) -> PathBuf {
+        self.root.join(Self::NETWORKS).join(version.to_string())
     }
 
     /// Empties the cache and gives the number of bytes that were in it.
@@ -175,6 +185,9 @@ impl Store {
         }
         Ok(freed)
     }
+
+    /// Kind of the networks that this program writes.
+    const NETWORKS: &str = "networks";
 
     /// Kind of the notes of which layers a form was made of.
     pub(crate) const FORMS: &str = "forms";

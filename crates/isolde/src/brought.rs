@@ -18,7 +18,7 @@ use crate::exit::{Exit, ExitContext, tagged};
 use crate::files;
 use crate::model_source::{self, UserModel};
 use crate::naming::{check_name, given_name};
-use crate::resolve;
+use crate::{networks, resolve};
 
 /// An application of the user's.
 #[derive(Debug, Args)]
@@ -241,7 +241,11 @@ pub(crate) fn outfits(
                 model.bring(&mut outfit.provisions)?;
                 outfit
             }
-            _ => own(),
+            _ => {
+                let mut outfit = own();
+                networks::bring(&mut outfit.provisions, name)?;
+                outfit
+            }
         };
         Ok((name.clone(), outfit))
     };

@@ -13,6 +13,7 @@ mod model_args;
 mod model_source;
 mod model_trial;
 mod naming;
+mod networks;
 mod output;
 mod resolve;
 mod signals;

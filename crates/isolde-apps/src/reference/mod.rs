@@ -19,6 +19,12 @@ use std::io::{self, Write};
 
 pub use weights::SEED;
 
+use crate::network_file;
+
+/// Version of what [`write`] writes: raised whenever a network gets other bytes, so that
+/// nobody takes one that was kept for it.
+pub const VERSION: u32 = 1;
+
 use graph::Graph;
 
 /// A network of the study's topology and size.
@@ -63,7 +69,7 @@ impl ReferenceNetwork {
     /// The name of its file.
     #[must_use]
     pub fn file_name(self) -> String {
-        format!("{}.onnx", self.name())
+        network_file(self.name())
     }
 
     /// Number of weights and biases.
@@ -96,6 +102,6 @@ impl ReferenceNetwork {
 ///
 /// # Errors
 /// What `out` refuses.
-pub fn write(network: ReferenceNetwork, out: &mut impl Write) -> io::Result<()> {
-    network.graph().network().write(out)
+pub fn write(network: ReferenceNetwork, mut out: &mut dyn Write) -> io::Result<()> {
+    network.graph().network().write(&mut out)
 }
