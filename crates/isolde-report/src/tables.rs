@@ -5,15 +5,32 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Row as Line, Table};
 
 use crate::units::{self, Scale};
-use crate::{Comparison, Figure, LeftOut, Row, StartFigures, Style, printable};
+use crate::{
+    Comparison, DurationFigures, Figure, LeftOut, Row, StartFigures, Style, TaskFigures, printable,
+};
 
 /// Shown where a figure cannot be told.
 const NONE: &str = "–";
+/// Begins the name of a column with ratios.
+const RATIO: char = '×';
 
-/// How long inference took, one line per environment.
-pub(crate) fn inference(rows: &[&Row], baseline: &str, style: Style) -> Vec<String> {
-    let scale = Scale::of_nanoseconds(values(rows, |row| &row.inference.median_ns));
-    let spread = scale.with_digits_for(values(rows, |row| &row.inference.sd_ns));
+/// Durations of a row and how they compare, if it has them.
+pub(crate) type Timed = for<'a> fn(&'a Row) -> Option<(&'a DurationFigures, &'a Comparison)>;
+
+/// Of the network.
+pub(crate) const NETWORK: Timed = |row| Some((&row.inference, &row.comparison));
+/// From input to answer.
+pub(crate) const WHOLE: Timed =
+    |row| row.phases.as_ref().map(|phases| (&phases.whole, &phases.comparison));
+
+/// How long what is timed took, one line per environment.
+pub(crate) fn durations(rows: &[&Row], timed: Timed, baseline: &str, style: Style) -> Vec<String> {
+    let all = |figure: fn(&DurationFigures) -> &Figure| {
+        let figures = rows.iter().filter_map(move |row| figure(timed(row)?.0).value());
+        figures.collect::<Vec<f64>>()
+    };
+    let scale = Scale::of_nanoseconds(all(|figures| &figures.median_ns));
+    let spread = scale.with_digits_for(all(|figures| &figures.sd_ns));
     let unit = |name: &str| format!("{name} {}", scale.unit);
     let header = vec![
         "environment".into(),
@@ -23,22 +40,113 @@ pub(crate) fn inference(rows: &[&Row], baseline: &str, style: Style) -> Vec<Stri
         unit("p95"),
         unit("p99"),
         unit("SD"),
-        format!("× {}", printable(baseline)),
+        format!("{RATIO} {}", printable(baseline)),
     ];
     let lines = rows.iter().map(|row| {
-        let figures = &row.inference;
+        let timed = timed(row);
+        let cell = |figure: fn(&DurationFigures) -> &Figure, scale| {
+            timed.map_or_else(|| NONE.into(), |(figures, _)| shown(figure(figures), scale))
+        };
         vec![
             name(row),
             format!("{}/{}", row.completed, row.planned),
             row.steady_inferences.to_string(),
-            shown(&figures.median_ns, scale),
-            shown(&figures.p95_ns, scale),
-            shown(&figures.p99_ns, scale),
-            shown(&figures.sd_ns, spread),
-            comparison(&row.comparison),
+            cell(|figures| &figures.median_ns, scale),
+            cell(|figures| &figures.p95_ns, scale),
+            cell(|figures| &figures.p99_ns, scale),
+            cell(|figures| &figures.sd_ns, spread),
+            timed.map_or_else(|| NONE.into(), |(_, against)| comparison(against)),
         ]
     });
     draw(header, lines.collect(), rows, style)
+}
+
+/// From input to answer, one line per environment, and the unit of all.
+pub(crate) fn phases(rows: &[&Row], style: Style) -> (Vec<String>, &'static str) {
+    let wholes = rows.iter().filter_map(|row| WHOLE(row)?.0.median_ns.value());
+    let scale = Scale::of_nanoseconds(wholes);
+    let names =
+        ["environment", "preparation", "inference", "interpretation", "whole", "p95", "p99"];
+    let lines = rows.iter().map(|row| {
+        let figures = row.phases.as_ref().map(|phases| {
+            let whole = &phases.whole;
+            [
+                &phases.prepare_median_ns,
+                &row.inference.median_ns,
+                &phases.interpret_median_ns,
+                &whole.median_ns,
+                &whole.p95_ns,
+                &whole.p99_ns,
+            ]
+        });
+        let shown = (0..names.len() - 1).map(|column| {
+            figures.map_or_else(|| NONE.into(), |figures| shown(figures[column], scale))
+        });
+        std::iter::once(name(row)).chain(shown).collect()
+    });
+    let table = draw(names.map(str::to_owned).into(), lines.collect(), rows, style);
+    (table, scale.unit)
+}
+
+/// A figure of durations, and its name.
+type Named = (&'static str, fn(&DurationFigures) -> &Figure);
+
+/// What is told of each task, a table each.
+pub(crate) const BY_TASK: [Named; 2] =
+    [("median", |figures| &figures.median_ns), ("p99", |figures| &figures.p99_ns)];
+
+/// A figure of each task, one line per environment, and the unit of all.
+pub(crate) fn tasks(
+    rows: &[&Row],
+    figure: fn(&DurationFigures) -> &Figure,
+    style: Style,
+) -> (Vec<String>, &'static str) {
+    // By the whole: a task may be so short that its unit would fit no other.
+    let wholes = rows.iter().filter_map(|row| WHOLE(row)?.0.median_ns.value());
+    let scale = Scale::of_nanoseconds(wholes);
+    let tasks = rows.iter().find(|row| !row.tasks.is_empty()).map_or(&[][..], |row| &row.tasks);
+    let names = tasks.iter().map(|figures| printable(&figures.task));
+    let header = std::iter::once("environment".into()).chain(names).collect();
+    let lines = rows.iter().map(|row| {
+        let cell = |wanted: &TaskFigures| {
+            let own = row.tasks.iter().find(|own| own.task == wanted.task);
+            own.map_or_else(|| NONE.into(), |own| shown(figure(&own.whole), scale))
+        };
+        std::iter::once(name(row)).chain(tasks.iter().map(cell)).collect()
+    });
+    (draw(header, lines.collect(), rows, style), scale.unit)
+}
+
+/// Median inference with each number of threads, one line per environment of
+/// these rows, and the unit of all.
+pub(crate) fn sweep(rows: &[&Row], counts: &[u32], style: Style) -> (Vec<String>, &'static str) {
+    let scale = Scale::of_nanoseconds(values(rows, |row| &row.inference.median_ns));
+    let fewest = counts.iter().min();
+    let columns = counts.iter().map(|count| match count {
+        1 => "1 thread".into(),
+        count => format!("{count} threads"),
+    });
+    let header = std::iter::once("environment".into()).chain(columns).collect();
+    let mut environments: Vec<&Row> = Vec::new();
+    for row in rows {
+        if environments.iter().all(|other| other.environment != row.environment) {
+            environments.push(row);
+        }
+    }
+    let cell = |environment: &str, count: &u32| {
+        let own = |row: &&&Row| row.environment == environment && row.threads == *count;
+        let Some(row) = rows.iter().find(own) else { return NONE.into() };
+        let median = shown(&row.inference.median_ns, scale);
+        match row.speed_up.filter(|_| fewest != Some(count)) {
+            Some(times) => format!("{median} ({times:.2}{RATIO})"),
+            None => median,
+        }
+    };
+    let lines = environments.iter().map(|row| {
+        let cells = counts.iter().map(|count| cell(&row.environment, count));
+        std::iter::once(name(row)).chain(cells).collect()
+    });
+    (draw(header, lines.collect(), &environments, style), scale.unit)
 }
 
 /// What a launch costs, one line per environment.
@@ -119,9 +227,10 @@ fn comparison(comparison: &Comparison) -> String {
 }
 
 fn draw(header: Vec<String>, lines: Vec<Vec<String>>, rows: &[&Row], style: Style) -> Vec<String> {
+    let ratio_last = header.last().is_some_and(|name| name.starts_with(RATIO));
     let mut table = Table::new();
-    table.load_style(NOTHING).set_header(aligned(header));
-    table.add_rows(lines.into_iter().map(aligned));
+    table.load_style(NOTHING).set_header(aligned(header, ratio_last));
+    table.add_rows(lines.into_iter().map(|line| aligned(line, ratio_last)));
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
@@ -134,13 +243,9 @@ fn draw(header: Vec<String>, lines: Vec<Vec<String>>, rows: &[&Row], style: Styl
     dressed.collect()
 }
 
-/// The column with a ratio, of the only table that has one; its last.
-const RATIO: usize = 7;
-
 /// Names and ratios to the left, other figures to the right.
-fn aligned(cells: Vec<String>) -> Line {
+fn aligned(cells: Vec<String>, ratio_last: bool) -> Line {
     let last = cells.len() - 1;
-    let ratio_last = last == RATIO;
     let cells = cells.into_iter().enumerate().map(|(column, text)| {
         let left = column == 0 || (ratio_last && column == last);
         let alignment = if left { CellAlignment::Left } else { CellAlignment::Right };

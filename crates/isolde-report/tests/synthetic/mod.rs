@@ -10,7 +10,7 @@ use isolde_model::{
     EnvironmentName, EnvironmentReport, Failure, FailureKind, HostFacts, Inference, InsideFacts,
     KvmFacts, Mark, MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, ProgramFacts,
     ProgramSource, Readiness, Reading, Ready, ReadySign, Resources, SCHEMA_VERSION, Source, Stage,
-    Timing, Trial, TrialRecord,
+    TaskTime, Timing, Trial, TrialRecord,
 };
 
 /// An environment of a made-up run.
@@ -54,6 +54,11 @@ pub(crate) struct Run {
     pub(crate) reason: String,
     /// What each launch of a program of the user's told.
     pub(crate) program: Option<ProgramFacts>,
+    /// What runs, where it is no program.
+    pub(crate) application: &'static str,
+    /// Its tasks, of which each takes half as long as the one before.
+    pub(crate) tasks: &'static [&'static str],
+    pub(crate) threads: Vec<u32>,
 }
 
 pub(crate) fn run(environments: Vec<Environment>) -> Run {
@@ -69,6 +74,9 @@ pub(crate) fn run(environments: Vec<Environment>) -> Run {
         host: host(),
         reason: "the agent closed the line: status 139".into(),
         program: None,
+        application: "road-sign",
+        tasks: &[],
+        threads: vec![1],
     }
 }
 
@@ -121,7 +129,11 @@ impl Run {
             include_emulated: self.include_emulated,
             kernel: None,
             budget: None,
-            resources: Resources { cpus: 2, memory: ByteSize::mebibytes(512), threads: 1.into() },
+            resources: Resources {
+                cpus: 2,
+                memory: ByteSize::mebibytes(512),
+                threads: self.threads.clone().into(),
+            },
             deadlines: Deadlines::default(),
             sources: self.sources(),
         }
@@ -136,7 +148,7 @@ impl Run {
     }
 
     fn application(&self) -> &'static str {
-        if self.program.is_some() { "detector" } else { "road-sign" }
+        if self.program.is_some() { "detector" } else { self.application }
     }
 
     fn sources(&self) -> BTreeMap<String, Source> {
@@ -180,7 +192,10 @@ impl Run {
         let mut random = Random(12345);
         let mut index = 0;
         for block in 0..self.launches {
-            for (position, environment) in self.environments.iter().enumerate() {
+            let cells = self.environments.iter().flat_map(|environment| {
+                self.threads.iter().map(move |&threads| (environment, threads))
+            });
+            for (position, (environment, threads)) in cells.enumerate() {
                 let given_up = environment.given_up_from.is_some_and(|from| block >= from);
                 if given_up || index as usize >= self.stop_after {
                     continue;
@@ -191,7 +206,7 @@ impl Run {
                     position: position as u32,
                     environment: EnvironmentName::new(environment.name),
                     application: self.application().into(),
-                    threads: 1,
+                    threads,
                 };
                 self.write(&writer, environment, trial, &mut random);
                 index += 1;
@@ -213,13 +228,15 @@ impl Run {
         if fails {
             return writer.write_trial(&record, &[], &[]).unwrap();
         }
-        let launch = random.around(37_000.0 * environment.factor, 0.01);
+        // Half of the work is shared among threads.
+        let share = 0.5 + 0.5 / f64::from(record.trial.threads);
+        let launch = random.around(37_000.0 * environment.factor * share, 0.01);
         let own = self.program.as_ref().map(|facts| match facts.timing {
             Timing::Whole => 11,
             _ => facts.inferences,
         });
         let inferences: Vec<_> = (0..own.unwrap_or(10 + self.inferences))
-            .map(|index| inference(index, random.around(launch, 0.03) as u64))
+            .map(|index| inference(index, random.around(launch, 0.03) as u64, self.tasks.len()))
             .skip(if own == Some(11) { 10 } else { 0 })
             .collect();
         let outputs = [OutputTensor { input: 0, values: vec![0.25; 43] }];
@@ -305,25 +322,37 @@ impl Run {
             }),
             leaks: Vec::new(),
             console_tail: None,
-            tasks: Vec::new(),
+            tasks: self.tasks.iter().map(|&task| task.to_owned()).collect(),
             program: self.program.clone(),
         }
     }
 }
 
-fn inference(index: u32, infer_ns: u64) -> Inference {
+fn inference(index: u32, infer_ns: u64, tasks: usize) -> Inference {
     let warm_up = index < 10;
+    // Warm-up is slower: were it counted, every figure would show it.
+    let infer_ns = if warm_up { infer_ns * 5 } else { infer_ns };
+    let task = |place: usize| TaskTime {
+        prepare_ns: 2_000,
+        infer_ns: infer_ns >> (place + 1),
+        interpret_ns: 100,
+    };
+    let tasks: Vec<TaskTime> = (0..tasks).map(task).collect();
+    let times = match tasks.is_empty() {
+        true => vec![TaskTime { prepare_ns: 2_000, infer_ns, interpret_ns: 100 }],
+        false => tasks.clone(),
+    };
+    let sum = |duration: fn(&TaskTime) -> u64| times.iter().map(duration).sum();
     Inference {
         index,
         phase: if warm_up { Phase::WarmUp } else { Phase::Steady },
         input: 0,
-        prepare_ns: 2_000,
-        // Warm-up is slower: were it counted, every figure would show it.
-        infer_ns: if warm_up { infer_ns * 5 } else { infer_ns },
-        interpret_ns: 100,
+        prepare_ns: sum(|time| time.prepare_ns),
+        infer_ns: sum(|time| time.infer_ns),
+        interpret_ns: sum(|time| time.interpret_ns),
         label: 14,
         output_digest: "0123456789abcdef".into(),
-        tasks: Vec::new(),
+        tasks,
     }
 }
 
