@@ -2,6 +2,7 @@
 
 use isolde_stats::{LEAST_BLOCKS, samples_needed};
 
+use crate::sweep::in_words;
 use crate::tables::{NETWORK, Timed, WHOLE};
 use crate::{
     Comparison, DurationFigures, Figure, LeftOut, Row, Style, Summary, agreement, printable,
@@ -27,7 +28,8 @@ pub(crate) fn lines(
         lines.push(String::new());
     }
     if !program::is_cold_start_only(rows) {
-        lines.push(style.bold(&format!("{name}: {}", program::what_is_timed(rows))));
+        let of = if has_tasks { ", the networks of all tasks" } else { "" };
+        lines.push(style.bold(&format!("{name}: {}{of}", program::what_is_timed(rows))));
         lines.extend(tables::durations(rows, NETWORK, baseline, style));
         lines.extend((!has_tasks).then(|| duration_notes(rows, NETWORK)).into_iter().flatten());
     }
@@ -70,7 +72,7 @@ fn phase_part(name: &str, rows: &[&Row], style: Style) -> Vec<String> {
         return Vec::new();
     }
     let (table, unit) = tables::phases(rows, style);
-    let title = format!("{name}: from input to answer, {unit}");
+    let title = format!("{name}: from input to answer by phase, {unit}");
     let mut lines = vec![String::new(), style.bold(&title)];
     lines.extend(table);
     lines.push(
@@ -81,7 +83,7 @@ fn phase_part(name: &str, rows: &[&Row], style: Style) -> Vec<String> {
     lines
 }
 
-/// Every application's median with each number of threads, where several are swept.
+/// The medians of an application with each number of threads, where several are swept.
 pub(crate) fn sweep(name: &str, counts: &[u32], rows: &[&Row], style: Style) -> Vec<String> {
     if program::is_cold_start_only(rows) {
         return Vec::new();
@@ -91,7 +93,7 @@ pub(crate) fn sweep(name: &str, counts: &[u32], rows: &[&Row], style: Style) -> 
     let title = format!("{name}: median {timed} by number of threads, {unit}");
     let mut lines = vec![String::new(), style.bold(&title)];
     lines.extend(table);
-    let fewest = counts.iter().min().unwrap_or(&0);
+    let fewest = in_words(&counts.iter().copied().min().unwrap_or(0).into());
     lines.push(format!("(×): times faster than the same environment with {fewest}"));
     lines
 }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use isolde_model::{Event, Outcome, Trial, TrialRecord};
 
 use crate::printable;
+use crate::sweep::in_words;
 
 /// Least time between two lines where there is no bar.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -126,10 +127,9 @@ impl Progress {
     fn name(&self, trial: &Trial) -> String {
         let environment = printable(trial.environment.as_str());
         let name = format!("{environment}, {}", printable(&trial.application));
-        match (self.sweeps, trial.threads) {
-            (false, _) => name,
-            (true, 1) => name + ", 1 thread",
-            (true, count) => format!("{name}, {count} threads"),
+        match self.sweeps {
+            true => format!("{name}, {}", in_words(&trial.threads.into())),
+            false => name,
         }
     }
 

@@ -1,8 +1,9 @@
 //! A summary as text for a terminal.
 
-use isolde_model::{BundleState, ThreadCounts};
+use isolde_model::BundleState;
 
 use crate::fit::page;
+use crate::sweep::in_words;
 use crate::units::gibibytes;
 use crate::{FailureGroup, Row, Style, Summary, guest_kernels, host, part, printable, program};
 
@@ -19,7 +20,7 @@ pub fn render_text(summary: &Summary, style: Style) -> String {
         for &count in counts.as_slice() {
             let rows: Vec<&Row> = rows.iter().filter(|row| row.threads == count).copied().collect();
             let name = match counts.is_sweep() {
-                true => format!("{own_name}, {}", threads(&count.into())),
+                true => format!("{own_name}, {}", in_words(&count.into())),
                 false => own_name.clone(),
             };
             lines.push(String::new());
@@ -72,7 +73,7 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
             "Plan    {}, {} memory, {} for each; seed {}",
             plural(plan.resources.cpus, "CPU"),
             plan.resources.memory,
-            threads(&plan.resources.threads),
+            in_words(&plan.resources.threads),
             plan.seed
         ),
         format!(
@@ -90,18 +91,6 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
     let cautions = host::cautions(host).into_iter();
     lines.extend(cautions.map(|caution| format!("{} {}", style.yellow("Caution"), caution.what)));
     lines
-}
-
-/// Threads in words: `1 thread`, `1, 2 and 4 threads`.
-fn threads(counts: &ThreadCounts) -> String {
-    match counts.as_slice() {
-        [1] => "1 thread".into(),
-        [first @ .., last] if !first.is_empty() => {
-            let first: Vec<String> = first.iter().map(ToString::to_string).collect();
-            format!("{} and {last} threads", first.join(", "))
-        }
-        counts => format!("{} threads", counts.first().unwrap_or(&0)),
-    }
 }
 
 fn state(summary: &Summary, style: Style) -> String {

@@ -4,6 +4,7 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Row as Line, Table};
 
+use crate::sweep::in_words;
 use crate::units::{self, Scale};
 use crate::{
     Comparison, DurationFigures, Figure, LeftOut, Row, StartFigures, Style, TaskFigures, printable,
@@ -122,10 +123,7 @@ pub(crate) fn tasks(
 pub(crate) fn sweep(rows: &[&Row], counts: &[u32], style: Style) -> (Vec<String>, &'static str) {
     let scale = Scale::of_nanoseconds(values(rows, |row| &row.inference.median_ns));
     let fewest = counts.iter().min();
-    let columns = counts.iter().map(|count| match count {
-        1 => "1 thread".into(),
-        count => format!("{count} threads"),
-    });
+    let columns = counts.iter().map(|&count| in_words(&count.into()));
     let header = std::iter::once("environment".into()).chain(columns).collect();
     let mut environments: Vec<&Row> = Vec::new();
     for row in rows {
