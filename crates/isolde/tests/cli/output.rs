@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use crate::rig::{finish, folder, has, isolde, ready, run};
+use crate::rig::{finish, folder, has, isolde, needs, ready, run};
 
 const PLAIN: [&[&str]; 6] = [
     &["environments"],
@@ -57,11 +57,9 @@ fn json_is_all_there_is() {
 
 #[test]
 fn threads_are_swept_and_compared() {
-    if !ready(&["process"]) {
+    let cpus = std::thread::available_parallelism().unwrap().get();
+    if !ready(&["process"]) || !needs(cpus >= 2, "two CPUs") {
         return;
-    }
-    if std::thread::available_parallelism().unwrap().get() < 2 {
-        return eprintln!("skipped: there is one CPU only");
     }
     let line = ["--threads", "1,2", "--app", "road-sign", "--on", "process", "--launches", "2"];
     run(&[&["plan"], &line[..]].concat())
