@@ -147,7 +147,8 @@ fn failure_part(summary: &Summary, style: Style) -> Vec<String> {
     let mut lines = Vec::new();
     if !summary.failures.is_empty() {
         lines.extend([String::new(), style.bold("Failed launches (in no figure above)")]);
-        lines.extend(summary.failures.iter().flat_map(failure_lines));
+        let sweeps = summary.plan.resources.threads.is_sweep();
+        lines.extend(summary.failures.iter().flat_map(|group| failure_lines(group, sweeps)));
     }
     if !summary.leaks.is_empty() {
         lines.extend([String::new(), style.bold("Left on the host")]);
@@ -156,7 +157,7 @@ fn failure_part(summary: &Summary, style: Style) -> Vec<String> {
     lines
 }
 
-fn failure_lines(group: &FailureGroup) -> Vec<String> {
+fn failure_lines(group: &FailureGroup, sweeps: bool) -> Vec<String> {
     /// Trials named in one line; the rest are counted.
     const NAMED: usize = 8;
     let mut trials: Vec<String> =
@@ -164,9 +165,11 @@ fn failure_lines(group: &FailureGroup) -> Vec<String> {
     if group.trials.len() > NAMED {
         trials.push(format!("and {} more", group.trials.len() - NAMED));
     }
+    let with =
+        if sweeps { format!(", {}", in_words(&group.threads.into())) } else { String::new() };
     let mut lines = vec![
         format!(
-            "  {} × {}, {}: {} while {}",
+            "  {} × {}, {}{with}: {} while {}",
             group.trials.len(),
             printable(&group.environment),
             printable(&group.application),

@@ -62,6 +62,9 @@ pub struct Unavailable {
 pub struct FailureGroup {
     /// What ran.
     pub application: String,
+    /// Threads of the inference engine.
+    #[serde(default)]
+    pub threads: u32,
     /// How it was isolated.
     pub environment: String,
     /// The kind, stable for programs.
@@ -131,6 +134,7 @@ fn failures(records: &[TrialRecord]) -> Vec<FailureGroup> {
         let trial = &record.trial;
         let alike = groups.iter_mut().find(|group| {
             group.application == trial.application
+                && group.threads == trial.threads
                 && group.environment == trial.environment.as_str()
                 && (group.kind, group.stage) == (failure.kind, failure.stage)
                 && group.reason == failure.reason
@@ -140,6 +144,7 @@ fn failures(records: &[TrialRecord]) -> Vec<FailureGroup> {
             Some(group) => group.trials.push(trial.index),
             None => groups.push(FailureGroup {
                 application: trial.application.clone(),
+                threads: trial.threads,
                 environment: trial.environment.to_string(),
                 kind: failure.kind,
                 stage: failure.stage,
