@@ -133,8 +133,13 @@ fn what_cannot_run_is_told_before_any_sandbox_is_made() {
         .expect(2, &["there is no picture in"]);
     let damaged = empty.path().join("damaged.png");
     fs::write(&damaged, b"\x89PNG\r\n\x1a\nnothing").unwrap();
-    run(&["run", "--on", "process", "--model", &model("nhwc_uint8.onnx"), "--input", &input])
-        .expect(2, &["damaged.png"]);
+    let refused = |words: &[&str]| {
+        run(&["run", "--on", "process", "--model", &model("nhwc_uint8.onnx"), "--input", &input])
+            .expect(2, words)
+    };
+    refused(&["damaged.png"]);
+    fs::write(&damaged, "a letter").unwrap();
+    refused(&["damaged.png is neither JPEG nor PNG"]);
 }
 
 /// On the host it fits, beside a guest's kernel it does not.
