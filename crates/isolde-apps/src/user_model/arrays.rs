@@ -17,6 +17,9 @@ pub enum ArraysError {
         "its input {0} cannot be given: arrays of float16, float32, float64, int8, int32, int64, uint8 and bool can"
     )]
     Input(String),
+    /// More than a sandbox can be told.
+    #[error("the names of its inputs have more than 64 KiB: export it with shorter ones")]
+    Names,
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] NpzError),
@@ -33,14 +36,19 @@ pub enum ArraysError {
     Mismatch(String),
 }
 
+/// Most bytes of all inputs' names, which travel to the sandbox in one message.
+const LONGEST_NAMES: usize = 64 << 10;
 /// Differences that are told at once.
 const MOST_TOLD: usize = 10;
 
 /// The arrays that the model with this outline takes.
 ///
 /// # Errors
-/// The input that no array can be given to.
+/// The input that no array can be given to, or that their names are too long.
 pub fn array_inputs(outline: &Outline) -> Result<ArrayInputs, ArraysError> {
+    if outline.inputs.iter().map(|info| info.name.len()).sum::<usize>() > LONGEST_NAMES {
+        return Err(ArraysError::Names);
+    }
     let arrays = outline.inputs.iter().map(array_input).collect::<Result<_, _>>()?;
     Ok(ArrayInputs { arrays })
 }

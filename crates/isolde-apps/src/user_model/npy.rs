@@ -135,14 +135,14 @@ impl<'a> Npy<'a> {
     {
         let Header { big_endian, first_fastest, .. } = self.header;
         let (chunks, _none) = self.elements.as_chunks::<N>();
-        let in_order = |(place, &bytes): (usize, &[u8; N])| {
+        let mut values = Vec::with_capacity(chunks.len());
+        for (place, &bytes) in chunks.iter().enumerate() {
             let mut bytes = bytes;
             if big_endian {
                 bytes.reverse();
             }
-            read(place, bytes)
-        };
-        let values: Vec<T> = chunks.iter().enumerate().map(in_order).collect::<Result<_, _>>()?;
+            values.push(read(place, bytes)?);
+        }
         let mut shape = self.header.lengths()?;
         if !first_fastest {
             return Ok(Tensor::from_data(&shape, values).into());
