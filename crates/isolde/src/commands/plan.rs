@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> 
     let how = Bringing { interrupt: &interrupt, quiet: false };
     let brought = brought::asked_for(arguments, from_file.as_ref(), how)?;
     let plan = resolve::plan(arguments, from_file, brought.as_ref(), &probed, &host::facts())?;
-    brought::try_out(brought.as_ref(), &plan, &interrupt)?;
+    brought::try_out(brought.as_ref(), &plan, provisions.store(), &interrupt)?;
     let trials = schedule(&plan);
     let extent = extent(&plan, trials.len());
     match output.format {
