@@ -1,12 +1,23 @@
-//! The embedded inference engine: rten, loading ONNX files.
+//! The embedded inference engine: rten, loading ONNX files, with convolutions of its
+//! own in its place ([`convolution`]).
+
+mod convolution;
+mod kernel;
+mod loaded;
+mod plan;
+mod planes;
+mod split;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use rten::{Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
+use rten::{NodeId, RunOptions, ThreadPool, Value, ValueOrView};
 use rten_tensor::prelude::*;
 
 use crate::AppError;
+use loaded::Loaded;
 
 /// A fixed number of threads that inference runs on.
 #[derive(Clone)]
@@ -31,7 +42,7 @@ impl Threads {
 pub(crate) struct Network {
     /// What it is called in errors.
     name: String,
-    model: Model,
+    model: Loaded,
     threads: Threads,
 }
 
@@ -42,19 +53,17 @@ impl Network {
         onnx: &'static [u8],
         threads: &Threads,
     ) -> Result<Self, AppError> {
-        let model = Model::load_static_slice(onnx);
-        Self::loaded(name.to_owned(), model.map_err(Into::into), threads)
+        Self::loaded(name.to_owned(), Loaded::bytes(onnx), threads)
     }
 
     /// A network in a file, with its weights inside or beside it.
     pub(crate) fn file(path: &Path, threads: &Threads) -> Result<Self, AppError> {
-        let model = Model::load_file(path);
-        Self::loaded(path.display().to_string(), model.map_err(Into::into), threads)
+        Self::loaded(path.display().to_string(), Loaded::file(path), threads)
     }
 
     fn loaded(
         name: String,
-        model: Result<Model, Box<dyn std::error::Error + Send + Sync>>,
+        model: Result<Loaded, Box<dyn std::error::Error + Send + Sync>>,
         threads: &Threads,
     ) -> Result<Self, AppError> {
         match model {
@@ -65,7 +74,7 @@ impl Network {
 
     /// The inputs in the graph's order.
     pub(crate) fn inputs(&self) -> &[NodeId] {
-        self.model.input_ids()
+        self.model.inputs()
     }
 
     /// The only input.
@@ -81,8 +90,7 @@ impl Network {
 
     /// The input of that name.
     pub(crate) fn input_named(&self, name: &str) -> Result<NodeId, AppError> {
-        let input = self.model.find_node(name).filter(|id| self.inputs().contains(id));
-        input.ok_or_else(|| AppError::Load {
+        self.model.input_named(name).ok_or_else(|| AppError::Load {
             model: self.name.clone(),
             source: format!("it has no input `{name}`").into(),
         })
@@ -91,9 +99,9 @@ impl Network {
     /// Runs the network; all outputs in the graph's order.
     pub(crate) fn run(&self, inputs: Vec<(NodeId, ValueOrView)>) -> Result<Vec<Value>, AppError> {
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads.0)));
-        self.model
-            .run(inputs, self.model.output_ids(), Some(options))
-            .map_err(|error| AppError::Run { model: self.name.clone(), source: error.into() })
+        self.threads
+            .run(|| self.model.run(inputs, options))
+            .map_err(|source| AppError::Run { model: self.name.clone(), source })
     }
 
     /// The outputs' values one after the other; whole numbers become the nearest
