@@ -81,12 +81,14 @@ impl Planes {
     pub(super) fn lay(&self, input: &[f32], plane: &mut [f32]) {
         let [height, width] = self.part;
         for (part, [y, x]) in plane.chunks_exact_mut(height * width).zip(&self.parts) {
+            let columns = self.columns(*x);
             for (number, row) in part.chunks_exact_mut(width).enumerate() {
                 let source =
                     (number * self.window.stride[0] + y).checked_sub(self.window.before[0]);
                 match source.filter(|row| *row < self.input[0]) {
                     Some(source) => {
-                        self.lay_row(&input[source * self.input[1]..][..self.input[1]], *x, row);
+                        let input = &input[source * self.input[1]..][..self.input[1]];
+                        columns.lay(input, self.window.stride[1], row);
                     }
                     None => row.fill(0.0),
                 }
@@ -94,19 +96,34 @@ impl Planes {
         }
     }
 
-    /// Lays out every `stride`th column from padded column `first` on.
-    fn lay_row(&self, input: &[f32], first: usize, row: &mut [f32]) {
+    /// How a row of the parts that start in padded column `first` is made.
+    fn columns(&self, first: usize) -> Columns {
         let (stride, before) = (self.window.stride[1], self.window.before[1]);
-        let zeros = before.saturating_sub(first).div_ceil(stride).min(row.len());
-        let (zero, rest) = row.split_at_mut(zeros);
-        zero.fill(0.0);
-        let from = (first + zeros * stride).checked_sub(before);
-        let input = from.and_then(|from| input.get(from..)).unwrap_or_default();
-        let count = input.len().div_ceil(stride).min(rest.len());
-        let (taken, behind) = rest.split_at_mut(count);
+        let zeros = before.saturating_sub(first).div_ceil(stride).min(self.part[1]);
+        let from = (first + zeros * stride).saturating_sub(before).min(self.input[1]);
+        let count = (self.input[1] - from).div_ceil(stride).min(self.part[1] - zeros);
+        Columns { zeros, from, count }
+    }
+}
+
+/// A row of a part: zeros, values of the input, zeros.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    zeros: usize,
+    /// The first column of the input that is taken.
+    from: usize,
+    count: usize,
+}
+
+impl Columns {
+    fn lay(self, input: &[f32], stride: usize, row: &mut [f32]) {
+        let (zeros, rest) = row.split_at_mut(self.zeros);
+        let (taken, behind) = rest.split_at_mut(self.count);
+        zeros.fill(0.0);
         behind.fill(0.0);
+        let input = &input[self.from..];
         match stride {
-            1 => taken.copy_from_slice(&input[..count]),
+            1 => taken.copy_from_slice(&input[..self.count]),
             2 => {
                 // The commonest, in a form that becomes vectors.
                 let (pairs, odd) = input.as_chunks::<2>();
@@ -117,10 +134,11 @@ impl Planes {
                     *to = *from;
                 }
             }
-            _ => taken
-                .iter_mut()
-                .zip(input.iter().step_by(stride))
-                .for_each(|(to, from)| *to = *from),
+            _ => {
+                for (to, from) in taken.iter_mut().zip(input.iter().step_by(stride)) {
+                    *to = *from;
+                }
+            }
         }
     }
 }
