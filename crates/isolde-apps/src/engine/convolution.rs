@@ -70,7 +70,7 @@ impl Convolution {
     ) -> Option<([usize; 3], Planes)> {
         let planes = Planes::new(self.window, [height, width])?;
         (channels == self.inputs)
-            .then(|| ([self.outputs, planes.rows.height, planes.rows.width], planes))
+            .then_some(([self.outputs, planes.rows.height, planes.rows.width], planes))
     }
 
     /// Convolves `input` into `output`, which has the planned shape. `scratch` grows as

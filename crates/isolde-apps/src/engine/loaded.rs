@@ -14,14 +14,14 @@ pub(super) enum Loaded {
     /// Convolutions of our own, rten between them.
     Steps(Box<Plan>),
     /// rten alone.
-    Whole(Model),
+    Whole(Box<Model>),
 }
 
 impl Loaded {
     pub(super) fn bytes(onnx: &'static [u8]) -> Result<Self, Failure> {
         match Plan::new(onnx) {
             Some(plan) => Ok(Self::Steps(Box::new(plan))),
-            None => Ok(Self::Whole(Model::load_static_slice(onnx)?)),
+            None => Ok(Self::Whole(Box::new(Model::load_static_slice(onnx)?))),
         }
     }
 
@@ -30,7 +30,7 @@ impl Loaded {
         match plan {
             Some(plan) => Ok(Self::Steps(Box::new(plan))),
             // It may have weights beside it; what is wrong with it, rten tells.
-            None => Ok(Self::Whole(Model::load_file(path)?)),
+            None => Ok(Self::Whole(Box::new(Model::load_file(path)?))),
         }
     }
 

@@ -27,7 +27,7 @@ type Place = usize;
 
 enum Work {
     Convolution { convolution: Convolution, input: Place, output: Place },
-    Rest { model: Model, inputs: Vec<(Place, NodeId)>, outputs: Vec<Place> },
+    Rest { model: Box<Model>, inputs: Vec<(Place, NodeId)>, outputs: Vec<Place> },
 }
 
 struct Planned {
@@ -218,7 +218,7 @@ impl Places {
                 Some(Work::Convolution { convolution, input, output })
             }
             Step::Rest { model, inputs, outputs } => {
-                let model = options.load(model.write_buf().ok()?).ok()?;
+                let model = Box::new(options.load(model.write_buf().ok()?).ok()?);
                 let mut of = |names: &[String]| {
                     names.iter().map(|name| self.of(name)).collect::<Option<Vec<_>>>()
                 };
