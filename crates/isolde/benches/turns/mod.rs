@@ -115,6 +115,6 @@ pub(crate) fn table(sides: &[Side]) -> anyhow::Result<String> {
     Ok(text)
 }
 
-fn quartiles(values: &[f64]) -> anyhow::Result<[f64; 3]> {
+pub(crate) fn quartiles(values: &[f64]) -> anyhow::Result<[f64; 3]> {
     Ok([quantile(values, 0.25)?, quantile(values, 0.5)?, quantile(values, 0.75)?])
 }
