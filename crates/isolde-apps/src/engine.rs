@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rten::{Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
+use rten::{Dimension, Model, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
 use rten_tensor::prelude::*;
 
 use crate::AppError;
@@ -77,6 +77,40 @@ impl Network {
                 source: "it has not just one input".into(),
             }),
         }
+    }
+
+    /// Number of its parameters.
+    pub(crate) fn parameters(&self) -> u64 {
+        self.model.total_params() as u64
+    }
+
+    /// Refuses a network whose only input has another shape.
+    pub(crate) fn expect_input(&self, shape: &[usize]) -> Result<(), AppError> {
+        self.input()?;
+        let found: Vec<usize> = self
+            .model
+            .input_shape(0)
+            .into_iter()
+            .flatten()
+            .map(|side| match side {
+                Dimension::Fixed(length) => length,
+                Dimension::Symbolic(_) => 0,
+            })
+            .collect();
+        if found == shape {
+            return Ok(());
+        }
+        Err(self.misshapen("input", vec![shape.to_vec()], vec![found]))
+    }
+
+    /// The error that the network's `part` has other shapes than it must have.
+    pub(crate) fn misshapen(
+        &self,
+        part: &'static str,
+        expected: Vec<Vec<usize>>,
+        found: Vec<Vec<usize>>,
+    ) -> AppError {
+        AppError::Shape { model: self.name.clone(), part, expected, found }
     }
 
     /// Runs the network; all outputs in the graph's order.

@@ -1,34 +1,48 @@
 //! Road sign classification: a LeNet-style network on 32×32 grey pictures, 43 classes.
 
 use include_dir::{Dir, include_dir};
-use isolde_model::Colour;
-use rten::Value;
+use isolde_model::{Colour, Resize};
 use rten_tensor::NdTensor;
 
 use crate::bundled::Bundled;
-use crate::catalogue::{Setting, Size, network_file};
-use crate::engine::Network;
-use crate::picture::{Pixels, decode};
-use crate::vision::{Classifier, Vision};
+use crate::catalogue::Setting;
+use crate::classifier::Classifier;
+use crate::own_network::{OwnNetwork, Range};
+use crate::perception::Perception;
+use crate::picture::{Pixels, Prepared, decode};
+use crate::vision::Vision;
 use crate::{AppError, Application, Description};
 
 static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/road-sign/images");
-static MODEL: &[u8] = include_bytes!("../assets/road-sign/model.onnx");
 static CLASSES: &str = include_str!("../assets/road-sign/classes.csv");
 const BUNDLED: Bundled =
     Bundled { images: &IMAGES, labels: include_str!("../assets/road-sign/labels.csv") };
 
 const NAME: &str = "road-sign";
 /// Height and width of the network's input in pixels.
-const SIDE: u32 = 32;
+pub(crate) const SIDE: usize = 32;
+
+pub(crate) static NETWORK: OwnNetwork = OwnNetwork {
+    name: NAME,
+    compact: include_bytes!("../assets/road-sign/model.onnx"),
+    sides: [(SIDE as u32, SIDE as u32); 2],
+    colour: Colour::Grey,
+    resize: Resize::Stretch,
+    range: Range::Signed,
+    outputs: |_| vec![vec![1, 43]],
+};
 
 pub(crate) const DESCRIPTION: Description = Description {
     name: NAME,
-    summary: "road sign classification, 43 classes",
+    summary: "names the road sign in a picture, 43 classes",
     network: "LeNet-style",
-    sides: [(SIDE, SIDE); 2],
+    sides: NETWORK.sides,
+    own: Some(&NETWORK),
+    card: Some(include_str!("../assets/road-sign/MODEL_CARD.md")),
+    answer: "the class",
     inputs: || BUNDLED.count(),
-    expected_labels: || BUNDLED.labels().map(|(_, label)| label).collect(),
+    bundled: BUNDLED,
+    expected_outputs: include_str!("../assets/road-sign/expected.json"),
     networks: &[NAME],
     tasks: &[],
     load,
@@ -38,25 +52,27 @@ pub(crate) const DESCRIPTION: Description = Description {
 };
 
 fn load(setting: &Setting<'_>) -> Result<Box<dyn Application>, AppError> {
-    let (network, classes) = match setting.size {
-        Size::Compact => (Network::embedded(NAME, MODEL, setting.threads)?, CLASSES),
-        Size::Reference => {
-            (Network::file(&setting.networks.join(network_file(NAME)), setting.threads)?, "")
+    let prepare = Box::new(|bytes: &[u8]| {
+        let picture = decode(bytes, Colour::Rgb)?;
+        let (width, height) = (picture.width, picture.height);
+        if (width, height) != (SIDE, SIDE) {
+            return Err(format!("it has {width}×{height} pixels, not {SIDE}×{SIDE}").into());
         }
-    };
-    let prepare = Box::new(|bytes: &[u8]| normalise(&decode(bytes, Colour::Rgb)?));
-    let interpreter = Classifier::new(classes);
-    Ok(Box::new(Vision::new(network, BUNDLED.pictures(), prepare, interpreter)?))
+        Ok(prepare_sign(&picture))
+    });
+    Ok(Box::new(Vision::new(perception(setting)?, BUNDLED.pictures(), prepare)))
 }
 
-/// Grey by the luma weights of ITU-R BT.601, then from 0…1 to -1…1, as in training.
-fn normalise(picture: &Pixels) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-    let side = SIDE as usize;
-    if (picture.width, picture.height) != (side, side) {
-        let (width, height) = (picture.width, picture.height);
-        return Err(format!("it has {width}×{height} pixels, not {SIDE}×{SIDE}").into());
-    }
+/// The network with the names of its classes.
+pub(crate) fn perception(setting: &Setting<'_>) -> Result<Perception<Classifier>, AppError> {
+    NETWORK.perception(setting, Classifier::of(setting.size, CLASSES))
+}
+
+/// Makes the network's input of a picture in red, green and blue: 32×32 pixels, grey by
+/// the luma weights of ITU-R BT.601, then from 0…1 to -1…1, as in training.
+pub(crate) fn prepare_sign(picture: &Pixels) -> Prepared {
     let values: Vec<f32> = picture
+        .resized(SIDE, SIDE)
         .bytes
         .chunks_exact(3)
         .map(|rgb| {
@@ -64,13 +80,15 @@ fn normalise(picture: &Pixels) -> Result<Value, Box<dyn std::error::Error + Send
             ((0.299 * r + 0.587 * g + 0.114 * b) / 255.0 - 0.5) / 0.5
         })
         .collect();
-    Ok(NdTensor::from_data([1, 1, side, side], values).into())
+    let tensor = NdTensor::from_data([1, 1, SIDE, SIDE], values).into();
+    Prepared { tensor, picture: picture.size() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Threads;
+    use crate::catalogue::Size;
     use std::collections::BTreeMap;
 
     fn compact(threads: u32) -> Box<dyn Application> {

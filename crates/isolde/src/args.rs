@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Kernel(KernelCommand),
     /// Show the results of a run again
     Report(ReportArguments),
+    /// The applications that this program brings
+    App(crate::commands::app::AppArguments),
     /// Take images of your own applications in, list and remove them
     Image(crate::commands::image::ImageArguments),
     /// Try everything on an emulated device, whatever this host can run

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use isolde_model::PictureInput;
+use isolde_model::{PictureInput, PictureSize};
 use rten::Value;
 use rten_tensor::prelude::*;
 
+use crate::classifier::largest;
 use crate::engine::Network;
+use crate::perception::{Interpreter, Perception};
 use crate::picture::prepare;
-use crate::vision::{Interpreter, Vision, largest};
+use crate::vision::Vision;
 use crate::{AppError, Application, Threads};
 
 /// Where the ONNX file lies in a sandbox, relative to its root folder. Files
@@ -45,7 +47,8 @@ pub fn load(
         .collect::<Result<Vec<_>, _>>()?;
     let input = input.clone();
     let prepare = Box::new(move |bytes: &[u8]| prepare(bytes, &input).map_err(Into::into));
-    Ok(Box::new(Vision::new(network, pictures, prepare, Unknown::default())?))
+    let perception = Perception::new(network, Unknown::default())?;
+    Ok(Box::new(Vision::new(perception, pictures, prepare)))
 }
 
 /// Nobody knows what a user's network means, except that a single row of numbers
@@ -56,7 +59,7 @@ struct Unknown {
 }
 
 impl Interpreter for Unknown {
-    fn interpret(&mut self, outputs: &[Value], flat: &[f32]) -> u32 {
+    fn interpret(&mut self, _picture: PictureSize, outputs: &[Value], flat: &[f32]) -> u32 {
         let is_row = match outputs {
             [only] => matches!(only.shape()[..], [_] | [1, _]),
             _ => false,

@@ -14,6 +14,7 @@ use isolde_image::{Image, ImageError, Intake, IntakeError, Progress, Store};
 use isolde_runner::Interrupt;
 
 pub(crate) use args::ImageArguments;
+pub(crate) use table::{columns, size};
 
 use self::args::ImageCommand;
 use crate::exit::{Exit, ExitContext};

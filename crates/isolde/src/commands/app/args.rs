@@ -1,0 +1,74 @@
+//! Words and help of `isolde app`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use isolde_apps::Choice;
+
+use crate::args::OutputArguments;
+
+/// Arguments of `isolde app`.
+#[derive(Debug, Args)]
+pub(crate) struct AppArguments {
+    #[command(subcommand)]
+    pub(super) command: AppCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AppCommand {
+    /// List the applications, their networks and sizes
+    List(OutputArguments),
+    /// Say what an application does, on what, and how good its network is
+    Show(ShowArguments),
+    /// Run applications on this machine and hold their answers against what they must be
+    #[command(after_help = "\
+In compact size every bundled input must give its number, and output values must be within the
+tolerance of what ONNX Runtime gave for the same network and input. In reference size predictions
+mean nothing: outputs must be finite and of the right shapes, on the first two inputs. Where
+anything is wrong, the exit code is 4.")]
+    Check(CheckArguments),
+    /// Write an application's networks and the very inputs that they get, for other engines
+    #[command(after_help = "\
+The new folder holds each network as NAME.onnx, its inputs as NAME.npz (numpy) with an array
+input_000 and so on for each bundled input, and export.json, which names both in their order.")]
+    Export(ExportArguments),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArguments {
+    /// Which application
+    #[arg(value_name = "NAME")]
+    pub(super) application: Choice,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// Which ones, in compact size or as NAME:reference [default: all in compact size]
+    #[arg(value_name = "NAME")]
+    pub(super) applications: Vec<Choice>,
+    #[command(flatten)]
+    pub(super) networks: NetworksArguments,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArguments {
+    /// Which application, in compact size or as NAME:reference
+    #[arg(value_name = "NAME")]
+    pub(super) application: Choice,
+    /// The new folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) networks: NetworksArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NetworksArguments {
+    /// Folder with the networks of reference size, each NAME.onnx
+    #[arg(long, value_name = "DIR")]
+    pub(super) networks: Option<PathBuf>,
+}
