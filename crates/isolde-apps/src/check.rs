@@ -98,3 +98,76 @@ fn compare(checked: &mut Checked, name: &str, found: &[f32], expected: &[f32]) {
 fn expected_outputs(json: &str) -> BTreeMap<String, Vec<f32>> {
     serde_json::from_str(json).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::all;
+
+    fn compact() -> impl Iterator<Item = Choice> {
+        all().iter().map(|description| Choice { description, size: Size::Compact })
+    }
+
+    #[test]
+    fn every_application_gives_what_another_engine_gives() {
+        for choice in compact() {
+            let checked = check(&choice, Path::new(""), &Threads::new(1)).unwrap();
+            assert_eq!(checked.problems, Vec::<String>::new(), "{choice}: {checked:?}");
+            assert_eq!(checked.labels_right, Some((choice.description.inputs)()));
+            assert!(checked.inputs >= 8 && checked.values >= checked.inputs, "{choice}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_change_a_bit() {
+        for choice in compact() {
+            let outputs = [1, 2].map(|count| {
+                let mut application = choice.load(Path::new(""), &Threads::new(count)).unwrap();
+                let inputs = 0..(choice.description.inputs)();
+                inputs
+                    .map(|input| {
+                        answer(&mut *application, input).unwrap();
+                        application.output().to_vec()
+                    })
+                    .collect::<Vec<_>>()
+            });
+            assert!(outputs[0] == outputs[1], "{choice}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_told_by_the_input_s_name() {
+        let mut checked = Checked { tolerance: 0.1, ..Checked::default() };
+        compare(&mut checked, "near", &[1.0, 2.0], &[1.05, 2.0]);
+        assert_eq!((checked.values, checked.problems.len()), (2, 0));
+        compare(&mut checked, "far", &[1.0], &[1.5]);
+        compare(&mut checked, "short", &[1.0], &[]);
+        let problems = checked.problems.join("\n");
+        assert_eq!(checked.largest_difference, Some(0.5));
+        assert!(problems.contains("far differs by 0.5") && problems.contains("short gives 1"));
+    }
+
+    #[test]
+    fn a_reference_network_that_is_another_or_absent_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |name: &str| format!("{name}:reference").parse::<Choice>().unwrap();
+        let refused = |name: &str| {
+            let error = check(&of(name), folder.path(), &Threads::new(1)).unwrap_err();
+            format!("{error}: {:?}", std::error::Error::source(&error))
+        };
+        assert!(refused("traffic-light").contains("traffic-light.onnx"));
+        let road_sign = all().iter().find(|known| known.name == "road-sign").unwrap();
+        let network = road_sign.compact_network().unwrap();
+        std::fs::write(folder.path().join("traffic-light.onnx"), network).unwrap();
+        let wrong = refused("traffic-light");
+        assert!(
+            wrong.contains("[[1, 3, 299, 299]]") && wrong.contains("[[1, 1, 32, 32]]"),
+            "{wrong}"
+        );
+        std::fs::write(folder.path().join("road-sign.onnx"), network).unwrap();
+        let checked = check(&of("road-sign"), folder.path(), &Threads::new(1)).unwrap();
+        assert_eq!((checked.inputs, checked.labels_right), (2, None));
+        std::fs::write(folder.path().join("road-sign.onnx"), b"no network").unwrap();
+        assert!(refused("road-sign").contains("road-sign.onnx"));
+    }
+}

@@ -12,6 +12,8 @@ mod driving_scenario;
 mod engine;
 mod error;
 mod export;
+#[cfg(test)]
+mod held_out;
 mod image_classification;
 mod lane_keeping;
 mod object_detection;

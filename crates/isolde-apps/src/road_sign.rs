@@ -89,48 +89,15 @@ mod tests {
     use super::*;
     use crate::Threads;
     use crate::catalogue::Size;
-    use std::collections::BTreeMap;
 
-    fn compact(threads: u32) -> Box<dyn Application> {
+    fn compact() -> Box<dyn Application> {
         let (size, networks) = (Size::Compact, std::path::Path::new(""));
-        load(&Setting { size, networks, threads: &Threads::new(threads) }).unwrap()
-    }
-
-    /// Logits computed by another engine (ONNX Runtime) from the same pictures.
-    fn expected_logits() -> BTreeMap<String, Vec<f32>> {
-        serde_json::from_str(include_str!("../assets/road-sign/expected.json")).unwrap()
-    }
-
-    #[test]
-    fn every_picture_gets_its_label_and_the_reference_logits() {
-        let mut application = compact(1);
-        let reference = expected_logits();
-        assert_eq!(BUNDLED.count(), 86);
-        for (input, (name, label)) in (0..).zip(BUNDLED.labels()) {
-            application.prepare(input, 0).unwrap();
-            application.infer(0).unwrap();
-            assert_eq!(application.interpret(0).unwrap(), label, "{name}");
-            for (ours, theirs) in application.output().iter().zip(&reference[name]) {
-                assert!((ours - theirs).abs() < DESCRIPTION.output_tolerance, "{name}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_number_of_threads_does_not_change_a_bit() {
-        let outputs = [1, 2].map(|count| {
-            let mut application = compact(count);
-            application.prepare(3, 0).unwrap();
-            application.infer(0).unwrap();
-            application.interpret(0).unwrap();
-            application.output().to_vec()
-        });
-        assert_eq!(outputs[0], outputs[1]);
+        load(&Setting { size, networks, threads: &Threads::new(1) }).unwrap()
     }
 
     #[test]
     fn wrong_order_and_wrong_input_are_told() {
-        let mut application = compact(1);
+        let mut application = compact();
         assert!(matches!(application.infer(0), Err(AppError::OutOfOrder { .. })));
         assert!(matches!(application.interpret(0), Err(AppError::OutOfOrder { .. })));
         let none = application.prepare(86, 0);
@@ -139,10 +106,10 @@ mod tests {
 
     #[test]
     fn the_answer_is_a_name() {
-        let mut application = compact(1);
+        let mut application = compact();
         application.prepare(0, 0).unwrap();
         application.infer(0).unwrap();
-        application.interpret(0).unwrap();
+        assert_eq!(application.interpret(0).unwrap(), BUNDLED.labels().next().unwrap().1);
         assert_eq!(application.answer(), "Priority road");
     }
 }

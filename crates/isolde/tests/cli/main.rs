@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a rig that cannot be set fails its test")]
 
 mod agent;
+mod app;
 mod exec;
 mod host;
 mod hostile;
