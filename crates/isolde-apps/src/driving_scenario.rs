@@ -98,12 +98,8 @@ impl DrivingScenario {
 
     /// The part of the frame with the most confident object of these classes.
     fn cut_out(&self, frame: &Pixels, classes: &std::ops::RangeInclusive<u32>) -> Pixels {
-        let found = self.detection.interpreter().found();
-        let best = found.iter().find(|detection| classes.contains(&detection.class));
-        frame.cropped(match best {
-            Some(detection) => around(detection.corners, frame.size()),
-            None => fixed_part(frame),
-        })
+        let best = best(self.detection.interpreter(), classes, frame.size());
+        frame.cropped(best.unwrap_or_else(|| fixed_part(frame)))
     }
 }
 
@@ -184,6 +180,16 @@ impl Application for DrivingScenario {
             _ => self.lanes.network_input(),
         }
     }
+}
+
+/// The part of the picture with the most confident object of these classes.
+fn best(
+    detector: &Detector,
+    classes: &std::ops::RangeInclusive<u32>,
+    picture: PictureSize,
+) -> Option<Region> {
+    let best = detector.found().iter().find(|detection| classes.contains(&detection.class));
+    best.map(|detection| around(detection.corners, picture))
 }
 
 /// A box with a margin, in whole pixels within the picture.

@@ -13,6 +13,8 @@ mod engine;
 mod error;
 mod export;
 #[cfg(test)]
+mod frame_truth;
+#[cfg(test)]
 mod held_out;
 mod image_classification;
 mod lane_keeping;

@@ -88,6 +88,11 @@ impl<I: Interpreter> Perception<I> {
         &self.interpreter
     }
 
+    #[cfg(test)]
+    pub(crate) fn interpreter_mut(&mut self) -> &mut I {
+        &mut self.interpreter
+    }
+
     /// The last outputs, flat.
     pub(crate) fn output(&self) -> &[f32] {
         &self.flat

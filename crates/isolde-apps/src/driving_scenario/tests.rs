@@ -1,4 +1,5 @@
 use super::*;
+use crate::frame_truth::{disturbed, frames};
 use crate::{Threads, answer};
 
 fn compact() -> Box<dyn Application> {
@@ -49,4 +50,37 @@ fn tasks_in_the_wrong_order_are_told() {
         assert!(matches!(scenario.interpret(task), Err(AppError::OutOfOrder { .. })));
     }
     assert!(matches!(scenario.prepare(10_000, FRAME), Err(AppError::NoSuchInput { .. })));
+}
+
+#[test]
+fn the_light_and_the_sign_of_every_frame_are_named_rightly() {
+    let mut scenario = compact();
+    for (input, frame) in (0..).zip(frames()) {
+        let label = answer(&mut *scenario, input).unwrap();
+        let (light, sign) = (label % LIGHT_CLASSES, label % LANES_PLACE / LIGHT_CLASSES);
+        assert_eq!((light, sign), (frame.light, frame.sign), "{}", frame.name);
+    }
+}
+
+#[test]
+fn what_is_cut_out_does_not_hang_on_a_rounding() {
+    let (size, networks) = (Size::Compact, std::path::Path::new(""));
+    let threads = Threads::new(1);
+    let setting = Setting { size, networks, threads: &threads };
+    let mut perception = object_detection::perception(&setting).unwrap();
+    for frame in frames() {
+        let picture = frame.picture.size();
+        perception.take(object_detection::NETWORK.prepare(&frame.picture, size));
+        perception.infer().unwrap();
+        let boxes = perception.interpret().unwrap();
+        let regions =
+            |detector: &Detector| [LIGHTS, SIGNS].map(|classes| best(detector, &classes, picture));
+        let cut_out = regions(perception.interpreter());
+        assert!(cut_out.iter().all(Option::is_some), "{}: {cut_out:?}", frame.name);
+        let mut other = object_detection::perception(&setting).unwrap();
+        let disturbed = disturbed(perception.output());
+        let label = other.interpreter_mut().interpret(picture, &[], &disturbed);
+        assert_eq!(label, boxes, "{}", frame.name);
+        assert_eq!(regions(other.interpreter()), cut_out, "{}", frame.name);
+    }
 }

@@ -1,5 +1,9 @@
 use super::*;
+use crate::Threads;
+use crate::catalogue::Size;
+use crate::frame_truth::frames;
 use decode::THRESHOLD;
+use nms::overlap;
 
 fn picture(width: u32, height: u32) -> PictureSize {
     PictureSize { width, height }
@@ -62,4 +66,30 @@ fn outputs_of_one_object_are_one_box_in_the_picture() {
     // Cell (5, 5) of 32 pixels: 176 in the middle, of which 70 are above the picture.
     let middle = (found.corners.top + found.corners.bottom) / 2.0;
     assert!((middle - (176.0 - 70.0) * 4.0).abs() < 1e-3, "{middle}");
+}
+
+/// A box that shares at least half of the union is found, as in PASCAL VOC's measure.
+const LEAST_OVERLAP: f32 = 0.5;
+
+#[test]
+fn what_is_on_the_frames_is_found() {
+    let networks = std::path::Path::new("");
+    let setting = Setting { size: Size::Compact, networks, threads: &Threads::new(2) };
+    let mut perception = perception(&setting).unwrap();
+    let (mut there, mut found, mut detected, mut right) = (0, 0, 0, 0);
+    for frame in frames() {
+        perception.take(NETWORK.prepare(&frame.picture, Size::Compact));
+        perception.infer().unwrap();
+        perception.interpret().unwrap();
+        let detections = perception.interpreter().found();
+        let is = |detection: &Detection, (class, corners): &(u32, Corners)| {
+            detection.class == *class && overlap(detection.corners, *corners) >= LEAST_OVERLAP
+        };
+        there += frame.boxes.len();
+        found += frame.boxes.iter().filter(|truth| detections.iter().any(|d| is(d, truth))).count();
+        right += detections.iter().filter(|d| frame.boxes.iter().any(|truth| is(d, truth))).count();
+        detected += detections.len();
+    }
+    let (recall, precision) = (found as f64 / there as f64, right as f64 / detected as f64);
+    assert!(recall >= 0.7 && precision >= 0.7, "recall {recall}, precision {precision}");
 }
