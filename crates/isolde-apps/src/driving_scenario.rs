@@ -32,7 +32,7 @@ const LANES: usize = 4;
 
 pub(crate) const DESCRIPTION: Description = Description {
     name: "driving-scenario",
-    summary: "objects, traffic light, road sign and lanes of a camera's frame, one after the other",
+    summary: "objects, traffic light, road sign and lanes of a camera's frame, in turn",
     network: "the four of object-detection, traffic-light, road-sign and lane-keeping",
     answer: "the light's class + 4 × the sign's class + 256 × lanes + 4096 × boxes (at most 255)",
     sides: [(1280, 720); 2],

@@ -55,6 +55,11 @@ impl Listed {
     }
 }
 
+const NOTE: &str = "\
+parameters and size are of the compact networks, which are trained; NAME:reference has the
+size of the study's network; `isolde app show NAME` says more
+";
+
 /// Prints every application.
 pub(super) fn run(arguments: &OutputArguments) -> anyhow::Result<ExitCode> {
     let applications: Vec<Listed> =
@@ -83,8 +88,7 @@ fn text(applications: &[Listed]) -> String {
             size(listed.compact_bytes),
         ]
     }));
-    columns(&rows)
-        + "parameters and size are of the compact networks, which are trained; NAME:reference has the\nsize of the study's network; `isolde app show NAME` says more\n"
+    columns(&rows) + NOTE
 }
 
 /// Width and height in words.

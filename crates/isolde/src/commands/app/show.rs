@@ -41,6 +41,11 @@ struct Expected {
     label: u32,
 }
 
+const MEANINGLESS: &str = "
+This size has the topology and the cost of the study's network; its weights are drawn
+from a seed, so its predictions mean nothing.
+";
+
 /// Prints all that is known of an application.
 pub(super) fn run(arguments: &ShowArguments) -> anyhow::Result<ExitCode> {
     let choice = arguments.application;
@@ -83,8 +88,7 @@ fn text(choice: Choice, application: &Application, card: &[(String, String)]) ->
     let rows = facts.into_iter().map(|(name, value)| vec![name.to_owned(), value]);
     let mut text = format!("{choice}\n{}", columns(&rows.collect::<Vec<_>>()));
     if choice.size == Size::Reference {
-        return text
-            + "\nThis size has the topology and the cost of the study's network; its weights are drawn\nfrom a seed, so its predictions mean nothing.\n";
+        return text + MEANINGLESS;
     }
     if !card.is_empty() {
         let rows: Vec<_> =
@@ -116,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_first_table_of_a_card_is_its_facts() {
-        let card = "# Card\n\ntext | no\n\n| | |\n|---|---|\n| File | `x.onnx` |\n| a | b, c |\n\n| A | B |\n|--:|---|\n| 1 | 2 |\n";
+        let card = "# Card\n\ntext | no\n\n| | |\n|---|---|\n| File | `x.onnx` |\n| a | b, c |\n\n\
+            | A | B |\n|--:|---|\n| 1 | 2 |\n";
         let expected = [("File", "x.onnx"), ("a", "b, c")];
         assert_eq!(facts(card), expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     }
