@@ -6,7 +6,8 @@ use isolde_model::Colour;
 use serde_json::Value;
 
 use crate::bundled::SCENES;
-use crate::object_detection::Corners;
+use crate::classifier::class_name;
+use crate::object_detection::{CLASSES, Corners};
 use crate::picture::{Pixels, decode};
 
 /// One frame with its truth.
@@ -38,18 +39,29 @@ pub(crate) fn frames() -> Vec<Frame> {
             picture,
             boxes: truth["boxes"].as_array().unwrap().iter().map(object).collect(),
             lanes: [1, 2, 3, 4].map(|lane| points(&truth["lanes"][lane.to_string()])),
-            light: truth["light"].as_u64().unwrap() as u32,
+            light: light(truth["light"].as_str().unwrap()),
             sign: truth["sign"].as_u64().unwrap() as u32,
         }
     };
     files.into_iter().map(frame).collect()
 }
 
-/// Class, left, top, right, bottom.
+/// A light that is yellow or off counts as none.
+fn light(state: &str) -> u32 {
+    match state {
+        "green" => 1,
+        "red" => 2,
+        "yellow" | "off" => 0,
+        _ => panic!("a light is {state}"),
+    }
+}
+
+/// Name of the class, left, top, right, bottom.
 fn object(value: &Value) -> (u32, Corners) {
     let number = |place: usize| value[place].as_f64().unwrap() as f32;
     let (left, top, right, bottom) = (number(1), number(2), number(3), number(4));
-    (value[0].as_u64().unwrap() as u32, Corners { left, top, right, bottom })
+    let is = |class: &u32| class_name(CLASSES, *class) == value[0].as_str();
+    ((0..13).find(is).unwrap(), Corners { left, top, right, bottom })
 }
 
 fn points(value: &Value) -> Vec<(f64, f64)> {

@@ -19,7 +19,7 @@ use crate::{AppError, Application, Description};
 
 pub(crate) use decode::{Corners, Detection};
 
-const CLASSES: &str = include_str!("../../assets/object-detection/classes.csv");
+pub(crate) const CLASSES: &str = include_str!("../../assets/object-detection/classes.csv");
 const BUNDLED: Bundled =
     Bundled { images: &SCENES, labels: include_str!("../../assets/object-detection/labels.csv") };
 const NAME: &str = "object-detection";
