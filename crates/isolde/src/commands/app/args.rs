@@ -68,7 +68,8 @@ pub(super) struct ExportArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct NetworksArguments {
-    /// Folder with the networks of reference size, each NAME.onnx
+    /// Folder with the networks of reference size, each NAME.onnx [default: the cache, which
+    /// gets those that it lacks]
     #[arg(long, value_name = "DIR")]
     pub(super) networks: Option<PathBuf>,
 }

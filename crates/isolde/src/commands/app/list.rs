@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use isolde_apps::reference::ReferenceNetwork;
 use isolde_apps::{Description, compact_parameters};
 use isolde_model::SCHEMA_VERSION;
 use serde::Serialize;
 
 use crate::args::{Format, OutputArguments};
-use crate::commands::image::{columns, size};
+use crate::commands::image::columns;
 use crate::output::{print, print_json};
 
 #[derive(Serialize)]
@@ -32,6 +33,7 @@ pub(super) struct Listed {
     /// Of all networks that it runs.
     pub(super) compact_parameters: u64,
     pub(super) compact_bytes: u64,
+    pub(super) reference_parameters: u64,
 }
 
 impl Listed {
@@ -39,6 +41,8 @@ impl Listed {
     pub(super) fn of(description: &Description) -> anyhow::Result<Self> {
         let of_networks = || description.networks.iter().filter_map(|name| isolde_apps::find(name));
         let networks = of_networks().filter_map(Description::compact_network);
+        let reference = ReferenceNetwork::ALL.into_iter();
+        let reference = reference.filter(|known| description.networks.contains(&known.name()));
         let parameters = of_networks().map(compact_parameters);
         let [compact_input_px, reference_input_px] = description.sides;
         Ok(Self {
@@ -50,14 +54,15 @@ impl Listed {
             reference_input_px,
             inputs: (description.inputs)(),
             compact_parameters: parameters.sum::<Result<u64, _>>()?,
+            reference_parameters: reference.map(ReferenceNetwork::parameters).sum(),
             compact_bytes: networks.map(|network| network.len() as u64).sum(),
         })
     }
 }
 
 const NOTE: &str = "\
-parameters and size are of the compact networks, which are trained; NAME:reference has the
-size of the study's network; `isolde app show NAME` says more
+input, parameters: of the compact network, which is trained; reference: of NAME:reference, which has
+the size of the study's network; `isolde app show NAME` says more
 ";
 
 /// Prints every application.
@@ -72,7 +77,7 @@ pub(super) fn run(arguments: &OutputArguments) -> anyhow::Result<ExitCode> {
 }
 
 fn text(applications: &[Listed]) -> String {
-    let header = ["name", "network", "input", "reference", "inputs", "parameters", "size"];
+    let header = ["name", "network", "inputs", "input", "parameters", "reference", "parameters"];
     let mut rows = vec![header.map(String::from).to_vec()];
     rows.extend(applications.iter().map(|listed| {
         vec![
@@ -81,11 +86,11 @@ fn text(applications: &[Listed]) -> String {
                 [_] => listed.network.to_owned(),
                 several => format!("{} networks", several.len()),
             },
-            pixels(listed.compact_input_px),
-            pixels(listed.reference_input_px),
             listed.inputs.to_string(),
-            listed.compact_parameters.to_string(),
-            size(listed.compact_bytes),
+            pixels(listed.compact_input_px),
+            thousands(listed.compact_parameters),
+            pixels(listed.reference_input_px),
+            thousands(listed.reference_parameters),
         ]
     }));
     columns(&rows) + NOTE
@@ -94,4 +99,12 @@ fn text(applications: &[Listed]) -> String {
 /// Width and height in words.
 pub(super) fn pixels((width, height): (u32, u32)) -> String {
     format!("{width}×{height}")
+}
+
+/// A count in thousands or millions.
+pub(super) fn thousands(count: u64) -> String {
+    match count {
+        0..1_000_000 => format!("{:.0} k", count as f64 / 1e3),
+        _ => format!("{:.1} M", count as f64 / 1e6),
+    }
 }

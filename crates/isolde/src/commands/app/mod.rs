@@ -14,7 +14,7 @@ use isolde_apps::{Choice, Size};
 pub(crate) use args::AppArguments;
 
 use self::args::{AppCommand, NetworksArguments};
-use crate::exit::{Exit, tagged};
+use crate::{networks, resolve};
 
 /// Does what is asked for.
 pub(crate) fn run(arguments: &AppArguments) -> anyhow::Result<ExitCode> {
@@ -26,17 +26,18 @@ pub(crate) fn run(arguments: &AppArguments) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The folder with the networks that these applications need.
+/// The folder with the networks that these applications need: what was named, or the
+/// cache, into which those that are absent are written.
 ///
 /// # Errors
-/// That one is of reference size and no folder is named.
+/// That one cannot be written.
 fn networks_folder(choices: &[Choice], arguments: &NetworksArguments) -> anyhow::Result<PathBuf> {
-    match (&arguments.networks, choices.iter().find(|choice| choice.size == Size::Reference)) {
-        (Some(folder), _) => Ok(folder.clone()),
-        (None, None) => Ok(PathBuf::new()),
-        (None, Some(choice)) => Err(tagged(
-            Exit::Usage,
-            format!("{choice} needs networks in files: name their folder with --networks"),
-        )),
+    if let Some(folder) = &arguments.networks {
+        return Ok(folder.clone());
     }
+    let mut folder = PathBuf::new();
+    for choice in choices.iter().filter(|choice| choice.size == Size::Reference) {
+        folder = networks::folder_for(&resolve::store()?, choice)?;
+    }
+    Ok(folder)
 }

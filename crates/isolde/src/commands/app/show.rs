@@ -73,11 +73,18 @@ fn text(choice: Choice, application: &Application, card: &[(String, String)]) ->
         ("does", listed.summary.to_owned()),
         ("network", listed.network.to_owned()),
         ("input", pixels(listed.compact_input_px)),
-        ("reference", pixels(listed.reference_input_px)),
         ("inputs", format!("{} bundled pictures", listed.inputs)),
         (
             "compact",
             format!("{} parameters, {}", listed.compact_parameters, size(listed.compact_bytes)),
+        ),
+        (
+            "reference",
+            format!(
+                "{} parameters, input {}",
+                listed.reference_parameters,
+                pixels(listed.reference_input_px)
+            ),
         ),
         ("number", application.answer.to_owned()),
         ("tolerance", format!("{} between machines", application.output_tolerance)),
