@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::rig::{finish, folder, isolde, run};
+use crate::rig::{folder, run};
 
 #[test]
 fn applications_are_listed_and_shown() {
@@ -75,10 +75,8 @@ fn what_is_exported_holds_networks_and_inputs() {
 
 #[test]
 fn what_is_no_application_is_wrong_usage() {
-    for line in
-        [&["app", "show", "cat"][..], &["app", "check", "cat"], &["app", "check", "road-sign:big"]]
-    {
-        finish(&mut isolde(line)).expect(2, &["known are"]);
-    }
+    run(&["app", "show", "cat"]).expect(2, &["known are object-detection, "]);
+    run(&["app", "check", "road-sign", "cat"]).expect(2, &["unknown application `cat`"]);
+    run(&["app", "check", "road-sign:big"]).expect(2, &["unknown size `big`", ":reference"]);
     run(&["app", "export", "road-sign"]).expect(2, &["--out"]);
 }
