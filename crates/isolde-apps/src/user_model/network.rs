@@ -74,8 +74,10 @@ pub(super) struct Unknown {
     label: Option<u32>,
 }
 
-impl Interpreter for Unknown {
-    fn interpret(&mut self, outputs: &[Value], flat: &[f32]) -> u32 {
+impl Unknown {
+    /// The number that stands for the outputs, flat as well: the place of the largest
+    /// value of a row, else 0.
+    pub(super) fn label(&mut self, outputs: &[Value], flat: &[f32]) -> u32 {
         let is_row = match outputs {
             [only] => matches!(only.shape()[..], [_] | [1, _]),
             _ => false,
@@ -84,8 +86,19 @@ impl Interpreter for Unknown {
         self.label.unwrap_or_default()
     }
 
-    fn answer(&self) -> String {
+    /// The last outputs in words.
+    pub(super) fn words(&self) -> String {
         self.label
             .map_or_else(|| "outputs of unknown meaning".into(), |label| format!("class {label}"))
+    }
+}
+
+impl Interpreter for Unknown {
+    fn interpret(&mut self, outputs: &[Value], flat: &[f32]) -> u32 {
+        self.label(outputs, flat)
+    }
+
+    fn answer(&self) -> String {
+        self.words()
     }
 }
