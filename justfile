@@ -43,7 +43,7 @@ deny:
 check-arm:
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc cargo check --workspace --target aarch64-unknown-linux-gnu
 
-# Fuzz what parses a stranger's bytes: layers, kernel or onnx (needs `cargo install cargo-fuzz`)
+# Fuzz what parses a stranger's bytes: layers, kernel, onnx or npz (needs `cargo install cargo-fuzz`)
 fuzz target seconds='60':
     cd fuzz && RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none {{ target }} -- -max_total_time={{ seconds }}
 

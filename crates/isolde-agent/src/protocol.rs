@@ -8,13 +8,13 @@
 use std::io::{self, Write};
 
 use isolde_model::{
-    Inference, InsideFacts, Mark, OutputTensor, PictureInput, ProgramFacts, ReadySign, Span,
+    Inference, InsideFacts, Mark, ModelInput, OutputTensor, ProgramFacts, ReadySign, Span,
 };
 use serde::{Deserialize, Serialize};
 
 /// Version of the protocol. The two sides are the same executable, so a
 /// difference means that a stale copy runs in the sandbox.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// The agent's first byte.
 pub const BOOT_MARK: u8 = 0xA9;
@@ -60,10 +60,10 @@ pub struct RunJob {
 /// [`isolde_apps::user_model`] says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelJob {
-    /// Number of inputs.
-    pub pictures: u32,
+    /// Number of inputs: pictures, or files of arrays.
+    pub count: u32,
     /// How an input becomes the network's.
-    pub input: PictureInput,
+    pub input: ModelInput,
 }
 
 /// A command.

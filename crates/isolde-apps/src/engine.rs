@@ -113,6 +113,15 @@ impl Network {
         AppError::Shape { model: self.name.clone(), part, expected, found }
     }
 
+    /// The input of that name.
+    pub(crate) fn input_named(&self, name: &str) -> Result<NodeId, AppError> {
+        let input = self.model.find_node(name).filter(|id| self.inputs().contains(id));
+        input.ok_or_else(|| AppError::Load {
+            model: self.name.clone(),
+            source: format!("it has no input `{name}`").into(),
+        })
+    }
+
     /// Runs the network; all outputs in the graph's order.
     pub(crate) fn run(&self, inputs: Vec<(NodeId, ValueOrView)>) -> Result<Vec<Value>, AppError> {
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.threads.0)));

@@ -19,6 +19,14 @@ pub enum AppError {
         /// The decoder's answer.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file of arrays could not be read.
+    #[error("cannot take the arrays of `{name}`")]
+    Arrays {
+        /// Which file.
+        name: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The network could not be run.
     #[error("cannot run the model `{model}`")]
     Run {

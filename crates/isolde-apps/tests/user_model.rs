@@ -9,7 +9,7 @@ use isolde_apps::user_model::{
     Hints, ModelFile, ModelFileError, Normalisation, load, meaning, outline, pictures, read_model,
 };
 use isolde_apps::{AppError, Application, Threads};
-use isolde_model::PictureSize;
+use isolde_model::{Element, ModelInput, PictureSize};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -31,6 +31,7 @@ fn application(model: &str, hints: Hints) -> (Vec<String>, Result<Box<dyn Applic
     let pictures = pictures(&fixtures().join("pictures")).unwrap();
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
     let names = pictures.paths.iter().map(name).collect();
+    let input = ModelInput::Picture(input);
     (names, load(&path(model), &pictures.paths, &input, &Threads::new(1)))
 }
 
@@ -74,6 +75,34 @@ fn whole_pipelines_give_what_other_programs_give() {
             assert_eq!(application.output()[label as usize].to_bits(), largest.to_bits());
         }
     }
+}
+
+/// The engine computes both in float32.
+#[test]
+fn a_float16_input_is_given_what_a_float32_input_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let twin = folder.path().join("float32.onnx");
+    let mut bytes = std::fs::read(path("float16.onnx")).unwrap();
+    // Field 1 of a tensor's type is its element: 10 is float16, 1 is float32.
+    while let Some(place) = bytes.windows(3).position(|bytes| bytes == [8, 10, 0x12]) {
+        bytes[place + 1] = 1;
+    }
+    std::fs::write(&twin, bytes).unwrap();
+    let pictures = pictures(&fixtures().join("pictures")).unwrap();
+    let scores = |model: &Path, element| {
+        let outline = read_model(model).unwrap().outline;
+        let input = meaning(&outline, values(Normalisation::SIGNED)).unwrap();
+        assert_eq!(input.element, element);
+        let input = ModelInput::Picture(input);
+        let mut application = load(model, &pictures.paths, &input, &Threads::new(1)).unwrap();
+        application.prepare(0, 0).unwrap();
+        application.infer(0).unwrap();
+        application.interpret(0).unwrap();
+        application.output().to_vec()
+    };
+    let halves = scores(&path("float16.onnx"), Element::Float16);
+    assert_eq!(halves.len(), 3);
+    assert_eq!(halves, scores(&twin, Element::Float32));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Plain data that every other crate speaks: plans, trials, marks, readings,
 //! records and events. No I/O and no clock live here.
 
+mod array_input;
 mod environment;
 mod event;
 mod guest;
@@ -17,6 +18,7 @@ mod source;
 mod surroundings;
 mod threads;
 
+pub use array_input::{ArrayElement, ArrayInput, ArrayInputs};
 pub use environment::{EnvironmentName, Missing, Readiness, Ready};
 pub use event::Event;
 pub use guest::{
@@ -38,7 +40,8 @@ pub use record::{
 };
 pub use size::{ByteSize, Span, UnitError};
 pub use source::{
-    FileSource, ImageSource, ModelSource, ProgramSource, ReadySign, ReadySignError, Source,
+    FileSource, ImageSource, ModelInput, ModelSource, ProgramSource, ReadySign, ReadySignError,
+    Source,
 };
 pub use surroundings::{
     HOST_NAME, LEVELLED_FILES, Limited, PROCESS_LIMITS, ProcessLimit, SHARED_MEMORY_BYTES,

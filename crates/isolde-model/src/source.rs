@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::PictureInput;
+use crate::{ArrayInputs, PictureInput};
 
 /// Where an application comes from that Isolde does not bring itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,7 +132,7 @@ impl From<ReadySign> for String {
     }
 }
 
-/// An ONNX model of the user's and a folder of its inputs.
+/// An ONNX model of the user's and its inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSource {
@@ -143,19 +143,56 @@ pub struct ModelSource {
     /// SHA-256, in hex, of each file beside it that holds weights, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<String, String>,
-    /// Path of the folder with inputs on the host.
+    /// Path on the host of the folder with inputs, or of the one file of arrays.
     pub inputs: String,
     /// SHA-256, in hex, over the inputs' names and contents in their order.
     pub inputs_digest: String,
-    /// Number of inputs.
-    pub pictures: u32,
+    /// Number of inputs: pictures, or files of arrays.
+    #[serde(alias = "pictures")]
+    pub count: u32,
     /// How an input becomes the network's.
-    pub input: PictureInput,
+    pub input: ModelInput,
+}
+
+/// How the inputs of a user's network are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "what the model's input is can be neither read as that of pictures \
+                              (name, element, layout, size, colour, resize, scale, mean, \
+                              deviation) nor as arrays (each with name, element and shape)"
+)]
+pub enum ModelInput {
+    /// A picture becomes its one input.
+    Picture(PictureInput),
+    /// Arrays are its inputs.
+    Arrays(ArrayInputs),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As plan files were written before arrays could be given.
+    #[test]
+    fn a_source_of_pictures_is_read_in_its_old_form() {
+        let old = r#"{"model": "/net.onnx", "digest": "0", "inputs": "/in", "inputs_digest": "1",
+            "pictures": 2, "input": {"name": "x", "element": "uint8", "layout": "nhwc",
+            "size": "4x3", "colour": "grey", "resize": "crop", "scale": 1.0,
+            "mean": [0, 0, 0], "deviation": [1, 1, 1]}}"#;
+        let source: ModelSource = serde_json::from_str(old).unwrap();
+        assert!(matches!(&source.input, ModelInput::Picture(input) if input.size.width == 4));
+        assert_eq!(source.count, 2);
+    }
+
+    #[test]
+    fn arrays_survive_their_text_and_anything_else_is_told() {
+        let text = r#"{"arrays":[{"name":"x","element":"int64","shape":[1,0]},{"name":"y","element":"bool"}]}"#;
+        let input: ModelInput = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&input).unwrap(), text);
+        let wrong = serde_json::from_str::<ModelInput>(r#"{"arrays": [{"name": "x"}]}"#);
+        assert!(wrong.unwrap_err().to_string().contains("neither"));
+    }
 
     #[test]
     fn readiness_signs_survive_their_text() {

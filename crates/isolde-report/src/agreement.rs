@@ -2,8 +2,8 @@
 
 use isolde_model::{Agreement, TrialRecord};
 
+use crate::figures::Row;
 use crate::printable;
-use crate::summary::Row;
 
 /// What the completed launches of one environment say together; `None` where
 /// outputs were not compared. Labels are checked where it is known what they

@@ -2,7 +2,7 @@
 
 use isolde_model::TrialRecord;
 
-use crate::summary::{Row, SeenKernel};
+use crate::figures::{Row, SeenKernel};
 use crate::{Style, printable};
 
 /// What the launches of one row saw; `None` where none told.

@@ -6,13 +6,14 @@
 //! [`render_host`] says what a host can do, [`render_kernels`] what its guests can boot, and [`Progress`] what a run is doing.
 
 mod agreement;
+mod figures;
 mod fit;
 mod given_up;
 mod guest_kernels;
 mod host;
 mod kernels;
-mod latency;
 mod launches;
+mod part;
 mod phases;
 mod printable;
 mod program;
@@ -21,18 +22,19 @@ mod render;
 mod row;
 mod style;
 mod summary;
+mod sweep;
 mod tables;
 mod units;
 
+pub use figures::{
+    Comparison, DurationFigures, Figure, LaunchFigures, LeftOut, Row, SeenKernel, StartFigures,
+};
 pub use host::{render_environments, render_host};
 pub use kernels::render_kernels;
-pub use latency::{Distribution, LatencyFigures, TaskFigures};
+pub use phases::{PhaseFigures, TaskFigures};
 pub use printable::printable;
 pub use program::ProgramFigures;
 pub use progress::Progress;
 pub use render::render_text;
 pub use style::Style;
-pub use summary::{
-    Comparison, FailureGroup, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, SeenKernel,
-    StartFigures, Summary, Unavailable,
-};
+pub use summary::{FailureGroup, Summary, Unavailable};

@@ -1,75 +1,73 @@
-//! The parts of a report on phases, tasks and numbers of threads.
+//! From input to answer: what surrounds the network, and what each task takes.
 
-use isolde_model::Plan;
+use serde::{Deserialize, Serialize};
 
-use crate::{Row, Style, Summary, printable, tables};
+use crate::figures::{Comparison, DurationFigures, Figure};
+use crate::launches::Launch;
 
-/// The latency of an application whose inferences consist of tasks; nothing of others.
-pub(crate) fn task_part(name: &str, rows: &[&Row], plan: &Plan, style: Style) -> Vec<String> {
-    let mut latencies = rows.iter().filter_map(|row| row.latency.as_ref());
-    if !latencies.any(|latency| !latency.tasks.is_empty()) {
-        return Vec::new();
+/// Steady inferences from their input to their answer, by the sandbox's
+/// monotonic clock; of an application with tasks, over all of them together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PhaseFigures {
+    /// Making the network's input of the picture: median over launches of each
+    /// launch's median.
+    pub prepare_median_ns: Figure,
+    /// Making sense of the network's output: likewise.
+    pub interpret_median_ns: Figure,
+    /// Preparation, inference and interpretation, added for each inference.
+    pub whole: DurationFigures,
+    /// The whole against the baseline's.
+    pub comparison: Comparison,
+}
+
+/// One task of an application that consists of several, from its input to its
+/// answer: preparation, inference and interpretation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskFigures {
+    /// Its name.
+    pub task: String,
+    /// Over steady inferences.
+    pub whole: DurationFigures,
+}
+
+/// Of durations in nanoseconds, one slice per launch.
+pub(crate) fn durations<'a>(launches: impl Iterator<Item = &'a [f64]>) -> DurationFigures {
+    let launches: Vec<&[f64]> = launches.collect();
+    let pooled = launches.concat();
+    DurationFigures {
+        median_ns: median_of_medians(launches.into_iter()),
+        pooled_median_ns: isolde_stats::median(&pooled).into(),
+        p95_ns: isolde_stats::tail_quantile(&pooled, 0.95).into(),
+        p99_ns: isolde_stats::tail_quantile(&pooled, 0.99).into(),
+        sd_ns: isolde_stats::sample_sd(&pooled).into(),
     }
-    let (table, unit) = tables::tasks(rows, plan.baseline.as_str(), style);
-    let mut lines = vec![style.bold(&format!("{name}: latency by task, {unit}"))];
-    lines.extend(table);
-    lines.push(
-        "whole: from input to answer, all tasks together; median, p95 and p99 as below; tasks: \
-         their medians, all phases together"
-            .into(),
-    );
-    lines.push(String::new());
-    lines
 }
 
-/// The phases of an inference; nothing of programs, which tell one duration.
-pub(crate) fn phase_part(name: &str, rows: &[&Row], style: Style) -> Vec<String> {
-    if rows.iter().all(|row| row.latency.is_none()) {
-        return Vec::new();
+/// Of completed launches, and how they compare with the baseline's.
+pub(crate) fn phases(launches: &[&Launch<'_>], comparison: Comparison) -> PhaseFigures {
+    let prepare = launches.iter().map(|launch| launch.prepare.as_slice());
+    let interpret = launches.iter().map(|launch| launch.interpret.as_slice());
+    PhaseFigures {
+        prepare_median_ns: median_of_medians(prepare),
+        interpret_median_ns: median_of_medians(interpret),
+        whole: durations(launches.iter().map(|launch| launch.whole.as_slice())),
+        comparison,
     }
-    let (table, unit) = tables::latency(rows, style);
-    let mut lines =
-        vec![String::new(), style.bold(&format!("{name}: from input to answer, {unit}"))];
-    lines.extend(table);
-    lines.push(
-        "prepare: decode, resize and normalise; infer: the network; interpret: make an answer of \
-         its output; whole: all three"
-            .into(),
-    );
-    lines
 }
 
-/// How inference time falls with threads; nothing where their number was not swept.
-pub(crate) fn sweep_part(summary: &Summary, application: &str, style: Style) -> Vec<String> {
-    let counts = &summary.plan.resources.threads;
-    if !counts.is_sweep() {
-        return Vec::new();
-    }
-    let of_count = |&count: &u32| {
-        let rows = summary.rows.iter();
-        let rows = rows.filter(|row| row.application == application && row.threads == count);
-        (count, rows.collect())
-    };
-    let rows: Vec<(u32, Vec<&Row>)> = counts.as_slice().iter().map(of_count).collect();
-    let (table, unit) = tables::sweep(&rows, style);
-    let name = printable(application);
-    let mut lines =
-        vec![String::new(), style.bold(&format!("{name}: median inference by threads, {unit}"))];
-    lines.extend(table);
-    lines.push("in brackets: how many times as fast as in the first column".into());
-    lines
+/// Of completed launches; empty where an inference is one task.
+pub(crate) fn tasks(launches: &[&Launch<'_>]) -> Vec<TaskFigures> {
+    let names = launches.first().map_or(&[][..], |launch| &launch.record.tasks);
+    let figures = names.iter().map(|name| TaskFigures {
+        task: name.clone(),
+        whole: durations(launches.iter().map(|launch| launch.task(name))),
+    });
+    figures.collect()
 }
 
-/// Whether it is an application of Isolde's own in reference size.
-pub(crate) fn is_reference(application: &str, plan: &Plan) -> bool {
-    application.ends_with(":reference") && !plan.sources.contains_key(application)
-}
-
-/// What must be known of an application of reference size.
-pub(crate) fn reference_note(application: &str, plan: &Plan) -> Option<String> {
-    is_reference(application, plan).then(|| {
-        "weights drawn from a seed: its cost is the study's network's, its predictions \
-         mean nothing"
-            .into()
-    })
+/// Every launch counts the same, however many inferences it has.
+fn median_of_medians<'a>(launches: impl Iterator<Item = &'a [f64]>) -> Figure {
+    let medians: Vec<f64> =
+        launches.filter_map(|durations| isolde_stats::median(durations).ok()).collect();
+    isolde_stats::median(&medians).into()
 }

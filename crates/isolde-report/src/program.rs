@@ -3,8 +3,8 @@
 use isolde_model::{Plan, Source, Timing, TrialRecord};
 use serde::{Deserialize, Serialize};
 
+use crate::figures::Row;
 use crate::printable;
-use crate::summary::Row;
 
 /// How the completed launches of a program went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use isolde_model::{Event, Outcome, Trial, TrialRecord};
 
 use crate::printable;
+use crate::sweep::in_words;
 
 /// Least time between two lines where there is no bar.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -18,6 +19,8 @@ pub struct Progress {
     output: Output,
     total: usize,
     done: usize,
+    /// Whether trials differ in their number of threads.
+    sweeps: bool,
     last_line: Option<Duration>,
 }
 
@@ -59,21 +62,22 @@ impl Progress {
     }
 
     const fn new(output: Output) -> Self {
-        Self { output, total: 0, done: 0, last_line: None }
+        Self { output, total: 0, done: 0, sweeps: false, last_line: None }
     }
 
     /// Takes note of an event and shows what it means.
     pub fn on_event(&mut self, event: &Event<'_>) {
         match event {
-            Event::RunStarted { trials, .. } => {
+            Event::RunStarted { plan, trials } => {
                 self.total = *trials;
+                self.sweeps = plan.resources.threads.is_sweep();
                 if let Output::Bar(bar) = &self.output {
                     bar.set_length(*trials as u64);
                 }
             }
             Event::TrialStarted { trial } => {
                 if let Output::Bar(bar) = &self.output {
-                    bar.set_message(format!("{}{}", name(trial), bar.prefix()));
+                    bar.set_message(format!("{}{}", self.name(trial), bar.prefix()));
                     bar.tick();
                 }
             }
@@ -97,7 +101,7 @@ impl Progress {
 
     fn trial_ended(&mut self, record: &TrialRecord, elapsed: Duration) {
         self.done += 1;
-        let name = name(&record.trial);
+        let name = self.name(&record.trial);
         if let Outcome::Failed(failure) = &record.outcome {
             self.say(&format!("{name}: {}", printable(&failure.to_string())));
         }
@@ -120,6 +124,15 @@ impl Progress {
         }
     }
 
+    fn name(&self, trial: &Trial) -> String {
+        let environment = printable(trial.environment.as_str());
+        let name = format!("{environment}, {}", printable(&trial.application));
+        match self.sweeps {
+            true => format!("{name}, {}", in_words(&trial.threads.into())),
+            false => name,
+        }
+    }
+
     fn say(&mut self, text: &str) {
         match &mut self.output {
             Output::Nothing => {}
@@ -130,10 +143,6 @@ impl Progress {
             }
         }
     }
-}
-
-fn name(trial: &Trial) -> String {
-    format!("{}, {}", printable(trial.environment.as_str()), printable(&trial.application))
 }
 
 /// From the mean time of a trial so far: trials of all environments are mixed,
@@ -225,6 +234,16 @@ mod tests {
         progress.on_event(&Event::Interrupted);
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn the_threads_are_told_where_they_are_swept() {
+        let mut progress = Progress::quiet();
+        let trial = record(0, Outcome::Completed).trial;
+        assert_eq!(progress.name(&trial), "docker, road-sign");
+        progress.sweeps = true;
+        assert_eq!(progress.name(&trial), "docker, road-sign, 1 thread");
+        assert_eq!(progress.name(&Trial { threads: 4, ..trial }), "docker, road-sign, 4 threads");
     }
 
     #[test]

@@ -1,15 +1,11 @@
 //! A summary as text for a terminal.
 
-use isolde_model::{BundleState, ThreadCounts};
-use isolde_stats::{LEAST_BLOCKS, samples_needed};
+use isolde_model::BundleState;
 
 use crate::fit::page;
+use crate::sweep::in_words;
 use crate::units::gibibytes;
-use crate::{
-    Comparison, FailureGroup, Figure, LeftOut, Row, Style, Summary, host, printable, program,
-    tables,
-};
-use crate::{agreement, guest_kernels, phases};
+use crate::{FailureGroup, Row, Style, Summary, guest_kernels, host, part, printable, program};
 
 /// Lays a summary out for a terminal. Every text in it that came from a file
 /// or a sandbox is made [`printable`].
@@ -18,19 +14,21 @@ pub fn render_text(summary: &Summary, style: Style) -> String {
     let mut lines = head(summary, style);
     let counts = &summary.plan.resources.threads;
     for application in &summary.plan.applications {
+        let rows: Vec<&Row> =
+            summary.rows.iter().filter(|row| row.application == *application).collect();
+        let own_name = printable(application);
         for &count in counts.as_slice() {
-            let of_part = |row: &&Row| row.application == *application && row.threads == count;
-            let rows: Vec<&Row> = summary.rows.iter().filter(of_part).collect();
+            let rows: Vec<&Row> = rows.iter().filter(|row| row.threads == count).copied().collect();
             let name = match counts.is_sweep() {
-                true => format!("{}, {}", printable(application), threads(&count.into())),
-                false => printable(application),
+                true => format!("{own_name}, {}", in_words(&count.into())),
+                false => own_name.clone(),
             };
             lines.push(String::new());
-            lines.extend(phases::reference_note(application, &summary.plan));
-            lines.extend(phases::task_part(&name, &rows, &summary.plan, style));
-            lines.extend(application_part(summary, &name, &rows, style));
+            lines.extend(part::lines(summary, application, &name, &rows, style));
         }
-        lines.extend(phases::sweep_part(summary, application, style));
+        if counts.is_sweep() {
+            lines.extend(part::sweep(&own_name, counts.as_slice(), &rows, style));
+        }
     }
     lines.extend(emulated_part(summary));
     lines.extend(unavailable_part(summary, style));
@@ -75,7 +73,7 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
             "Plan    {}, {} memory, {} for each; seed {}",
             plural(plan.resources.cpus, "CPU"),
             plan.resources.memory,
-            threads(&plan.resources.threads),
+            in_words(&plan.resources.threads),
             plan.seed
         ),
         format!(
@@ -95,18 +93,6 @@ fn head(summary: &Summary, style: Style) -> Vec<String> {
     lines
 }
 
-/// Threads in words: `1 thread`, `1, 2 and 4 threads`.
-fn threads(counts: &ThreadCounts) -> String {
-    match counts.as_slice() {
-        [1] => "1 thread".into(),
-        [first @ .., last] if !first.is_empty() => {
-            let first: Vec<String> = first.iter().map(ToString::to_string).collect();
-            format!("{} and {last} threads", first.join(", "))
-        }
-        counts => format!("{} threads", counts.first().unwrap_or(&0)),
-    }
-}
-
 fn state(summary: &Summary, style: Style) -> String {
     let count = format!("{} of {} launches", summary.launches, summary.planned_launches);
     let words = match summary.state {
@@ -123,104 +109,6 @@ fn state(summary: &Summary, style: Style) -> String {
         0 => words,
         failed => format!("{words}, {}", style.red(&format!("{failed} failed"))),
     }
-}
-
-fn application_part(summary: &Summary, name: &str, rows: &[&Row], style: Style) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !program::is_cold_start_only(rows) {
-        lines.push(style.bold(&format!("{name}: {}", program::what_is_timed(rows))));
-        lines.extend(tables::inference(rows, summary.plan.baseline.as_str(), style));
-        lines.extend(inference_notes(rows));
-    }
-    lines.extend(program::notes(rows, &summary.plan));
-    lines.extend(phases::phase_part(name, rows, style));
-    lines.push(String::new());
-    lines.push(style.bold(&format!("{name}: one launch")));
-    lines.extend(tables::launch(rows, style));
-    lines.push(format!("{}, by the host's clock;", program::cold_start_ends(rows)));
-    lines.push("host CPU: the sandbox's cgroup and daemons, and the daemons' part; memory: the peak; all medians".into());
-    lines.extend(start_part(name, rows, style));
-    lines.extend(agreement::notes(rows));
-    lines.extend(program::untold_outputs(rows));
-    lines.extend(rows.iter().flat_map(|row| row_notes(row, style)));
-    lines
-}
-
-fn start_part(name: &str, rows: &[&Row], style: Style) -> Vec<String> {
-    let (table, unit) = tables::start(rows, style);
-    let mut lines = vec![String::new(), style.bold(&format!("{name}: start and end, {unit}"))];
-    lines.extend(table);
-    lines.push(
-        "from the request until: what isolates runs, a guest's kernel has its clock, the agent's \
-         first byte, the application starts, its model is loaded, its first inference is done"
-            .into(),
-    );
-    lines.push(
-        "exit: from the end of the work until the sandbox has ended; gone: from there until \
-         nothing of it is left; all medians"
-            .into(),
-    );
-    lines
-}
-
-fn inference_notes(rows: &[&Row]) -> Vec<String> {
-    let mut notes = vec![
-        "median: of the launches' medians; p95, p99, SD: of all n steady inferences of completed \
-         launches"
-            .to_owned(),
-    ];
-    let (p95, p99) = (samples_needed(0.95), samples_needed(0.99));
-    let told = |figure: &Figure| figure.value().is_some();
-    let short = |row: &&&Row| row.steady_inferences > 0;
-    let p95_short = rows.iter().filter(short).any(|row| !told(&row.inference.p95_ns));
-    let p99_short = rows.iter().filter(short).any(|row| !told(&row.inference.p99_ns));
-    if p95_short {
-        notes.push(format!("–: n<{p95} for p95, n<{p99} for p99: too few to tell of that tail"));
-    } else if p99_short {
-        notes.push(format!("–: n<{p99} for p99: too few to tell of that tail"));
-    }
-    let compared: Vec<(&Option<[f64; 2]>, usize)> = rows
-        .iter()
-        .filter_map(|row| match &row.comparison {
-            Comparison::Compared { interval, blocks, .. } => Some((interval, *blocks)),
-            _ => None,
-        })
-        .collect();
-    if compared.iter().any(|(interval, _)| interval.is_some()) {
-        notes.push(
-            "×: ratio of medians over blocks in which both completed, [95 % interval]".into(),
-        );
-    }
-    if compared.iter().any(|(interval, blocks)| interval.is_none() && *blocks < LEAST_BLOCKS) {
-        notes.push(format!(
-            "× without an interval: fewer than {LEAST_BLOCKS} such blocks, so it is no finding yet"
-        ));
-    }
-    notes
-}
-
-fn row_notes(row: &Row, style: Style) -> Vec<String> {
-    let name = printable(&row.environment);
-    let mut notes = Vec::new();
-    if row.completed == 0 && row.failed > 0 {
-        notes.push(style.red(&format!("{name}: no figures, every launch failed")));
-    }
-    if row.given_up {
-        let dropped = (row.planned as usize).saturating_sub(row.completed + row.failed);
-        notes.push(style.red(&format!(
-            "{name}: given up after repeated failures, {dropped} of {} launches not run",
-            row.planned
-        )));
-    }
-    if let Comparison::LeftOut { reason, why } = &row.comparison
-        && *reason != LeftOut::Emulated
-        && row.completed > 0
-        && !program::is_cold_start_only(&[row])
-    {
-        notes.push(format!("{name}: not compared: {}", printable(why)));
-    }
-    notes.extend(row.note.iter().map(|text| format!("{name}: {}", printable(text))));
-    notes
 }
 
 fn emulated_part(summary: &Summary) -> Vec<String> {
@@ -259,7 +147,8 @@ fn failure_part(summary: &Summary, style: Style) -> Vec<String> {
     let mut lines = Vec::new();
     if !summary.failures.is_empty() {
         lines.extend([String::new(), style.bold("Failed launches (in no figure above)")]);
-        lines.extend(summary.failures.iter().flat_map(failure_lines));
+        let sweeps = summary.plan.resources.threads.is_sweep();
+        lines.extend(summary.failures.iter().flat_map(|group| failure_lines(group, sweeps)));
     }
     if !summary.leaks.is_empty() {
         lines.extend([String::new(), style.bold("Left on the host")]);
@@ -268,7 +157,7 @@ fn failure_part(summary: &Summary, style: Style) -> Vec<String> {
     lines
 }
 
-fn failure_lines(group: &FailureGroup) -> Vec<String> {
+fn failure_lines(group: &FailureGroup, sweeps: bool) -> Vec<String> {
     /// Trials named in one line; the rest are counted.
     const NAMED: usize = 8;
     let mut trials: Vec<String> =
@@ -276,9 +165,11 @@ fn failure_lines(group: &FailureGroup) -> Vec<String> {
     if group.trials.len() > NAMED {
         trials.push(format!("and {} more", group.trials.len() - NAMED));
     }
+    let with =
+        if sweeps { format!(", {}", in_words(&group.threads.into())) } else { String::new() };
     let mut lines = vec![
         format!(
-            "  {} × {}, {}: {} while {}",
+            "  {} × {}, {}{with}: {} while {}",
             group.trials.len(),
             printable(&group.environment),
             printable(&group.application),

@@ -1,20 +1,13 @@
 //! The figures of one application with one number of threads in one environment.
 
 use isolde_bundle::Bundle;
-use isolde_model::{EnvironmentName, Mark, Plan, Readiness, Ready, TrialRecord};
+use isolde_model::{EnvironmentName, Mark, Plan, Readiness, Ready, Source, TrialRecord};
 use isolde_stats::{Pair, Untold};
 
+use crate::figures::{Comparison, Figure, LaunchFigures, LeftOut, Row, StartFigures};
 use crate::given_up::given_up;
-use crate::guest_kernels;
-use crate::latency::{self, LatencyFigures};
 use crate::launches::Launch;
-use crate::summary::{
-    Comparison, Figure, InferenceFigures, LaunchFigures, LeftOut, Row, StartFigures,
-};
-use crate::{agreement, phases, program};
-
-/// A duration that stands for a launch, in nanoseconds.
-type Duration = fn(&Launch<'_>) -> Option<f64>;
+use crate::{agreement, guest_kernels, phases, program, sweep};
 
 /// Everything that a row is made of.
 struct Group<'a> {
@@ -50,6 +43,11 @@ pub(crate) fn rows(bundle: &Bundle, records: &[TrialRecord], launches: &[Launch<
         // A stable sort: within each part the plan's order stays.
         of_application.sort_by_key(|row| (row.environment != plan.baseline.as_str(), row.emulated));
         rows.extend(of_application);
+    }
+    if plan.resources.threads.is_sweep()
+        && let Some(&fewest) = threads.iter().min()
+    {
+        sweep::tell_speed_ups(&mut rows, fewest);
     }
     rows
 }
@@ -103,15 +101,22 @@ impl Group<'_> {
             failed: self.records.len() - self.launches.len(),
             given_up,
             steady_inferences: self.launches.iter().map(|launch| launch.steady.len()).sum(),
-            inference: self.inference(),
-            latency: self.latency(baseline, plan),
+            inference: phases::durations(
+                self.launches.iter().map(|launch| launch.steady.as_slice()),
+            ),
+            speed_up: None,
+            phases: (!brings_program(plan, self.application)).then(|| {
+                phases::phases(
+                    &self.launches,
+                    self.compare(baseline, plan, |launch| launch.whole_median()),
+                )
+            }),
+            tasks: phases::tasks(&self.launches),
             launch: self.launch(),
             comparison: self.compare(baseline, plan, |launch| launch.median()),
             agreement: agreement::in_words(
                 self.launches.iter().map(|launch| launch.record),
-                // Of others nobody knows which labels are right.
-                !plan.sources.contains_key(self.application)
-                    && !phases::is_reference(self.application, plan),
+                !plan.sources.contains_key(self.application),
             ),
             equals: agreement::equals(self.launches.iter().map(|launch| launch.record)),
             program: program::figures(self.launches.iter().map(|launch| launch.record)),
@@ -123,19 +128,6 @@ impl Group<'_> {
         match self.records.is_empty() {
             true => self.ready.is_some_and(|ready| ready.emulated),
             false => self.records.iter().any(|record| record.emulated),
-        }
-    }
-
-    fn inference(&self) -> InferenceFigures {
-        let medians: Vec<f64> = self.launches.iter().filter_map(|launch| launch.median()).collect();
-        let pooled: Vec<f64> =
-            self.launches.iter().flat_map(|launch| launch.steady.iter().copied()).collect();
-        InferenceFigures {
-            median_ns: isolde_stats::median(&medians).into(),
-            pooled_median_ns: isolde_stats::median(&pooled).into(),
-            p95_ns: isolde_stats::tail_quantile(&pooled, 0.95).into(),
-            p99_ns: isolde_stats::tail_quantile(&pooled, 0.99).into(),
-            sd_ns: isolde_stats::sample_sd(&pooled).into(),
         }
     }
 
@@ -187,28 +179,24 @@ impl Group<'_> {
         isolde_stats::median(&values).into()
     }
 
-    fn latency(&self, baseline: &Group<'_>, plan: &Plan) -> Option<LatencyFigures> {
-        let mut figures = latency::figures(&self.launches)?;
-        if !figures.tasks.is_empty() {
-            figures.comparison = Some(self.compare(baseline, plan, |launch| launch.whole_median()));
-        }
-        Some(figures)
-    }
-
-    /// Against the baseline, by a duration of each launch.
-    fn compare(&self, baseline: &Group<'_>, plan: &Plan, duration: Duration) -> Comparison {
-        let include_emulated = plan.include_emulated;
+    /// By this median of a launch.
+    fn compare(
+        &self,
+        baseline: &Group<'_>,
+        plan: &Plan,
+        median: fn(&Launch<'_>) -> Option<f64>,
+    ) -> Comparison {
         let left_out = |reason, why: &str| Comparison::LeftOut { reason, why: why.to_owned() };
         if self.environment == baseline.environment {
             return Comparison::Baseline;
         }
-        if self.emulated() && !include_emulated {
+        if self.emulated() && !plan.include_emulated {
             return left_out(LeftOut::Emulated, "its CPU is emulated");
         }
-        if baseline.emulated() && !include_emulated {
+        if baseline.emulated() && !plan.include_emulated {
             return left_out(LeftOut::BaselineEmulated, "the baseline's CPU is emulated");
         }
-        match isolde_stats::ratio_of_medians(&self.pairs(baseline, duration), plan.seed) {
+        match isolde_stats::ratio_of_medians(&self.pairs(baseline, median), plan.seed) {
             Ok(ratio) => Comparison::Compared {
                 ratio: ratio.estimate,
                 interval: ratio.interval.ok().map(|interval| [interval.low, interval.high]),
@@ -222,16 +210,20 @@ impl Group<'_> {
         }
     }
 
-    /// Durations of the blocks that both have, by block.
-    fn pairs(&self, baseline: &Group<'_>, duration: Duration) -> Vec<Pair> {
+    /// Launch medians of the blocks that both have, by block.
+    fn pairs(&self, baseline: &Group<'_>, median: fn(&Launch<'_>) -> Option<f64>) -> Vec<Pair> {
         let pair = |own: &&Launch<'_>| {
             let block = own.record.trial.block;
             let mut others = baseline.launches.iter();
             let other = others.find(|other| other.record.trial.block == block)?;
-            Some(Pair { subject: duration(own)?, baseline: duration(other)? })
+            Some(Pair { subject: median(own)?, baseline: median(other)? })
         };
         self.launches.iter().filter_map(pair).collect()
     }
+}
+
+fn brings_program(plan: &Plan, application: &str) -> bool {
+    matches!(plan.sources.get(application), Some(Source::Program(_)))
 }
 
 /// Nanoseconds until it could serve. A program tells itself that its model is

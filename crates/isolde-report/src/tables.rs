@@ -4,16 +4,34 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Row as Line, Table};
 
+use crate::sweep::in_words;
 use crate::units::{self, Scale};
-use crate::{Comparison, Figure, LatencyFigures, LeftOut, Row, StartFigures, Style, printable};
+use crate::{
+    Comparison, DurationFigures, Figure, LeftOut, Row, StartFigures, Style, TaskFigures, printable,
+};
 
 /// Shown where a figure cannot be told.
 const NONE: &str = "–";
+/// Begins the name of a column with ratios.
+const RATIO: char = '×';
 
-/// How long inference took, one line per environment.
-pub(crate) fn inference(rows: &[&Row], baseline: &str, style: Style) -> Vec<String> {
-    let scale = Scale::of_nanoseconds(values(rows, |row| &row.inference.median_ns));
-    let spread = scale.with_digits_for(values(rows, |row| &row.inference.sd_ns));
+/// Durations of a row and how they compare, if it has them.
+pub(crate) type Timed = for<'a> fn(&'a Row) -> Option<(&'a DurationFigures, &'a Comparison)>;
+
+/// Of the network.
+pub(crate) const NETWORK: Timed = |row| Some((&row.inference, &row.comparison));
+/// From input to answer.
+pub(crate) const WHOLE: Timed =
+    |row| row.phases.as_ref().map(|phases| (&phases.whole, &phases.comparison));
+
+/// How long what is timed took, one line per environment.
+pub(crate) fn durations(rows: &[&Row], timed: Timed, baseline: &str, style: Style) -> Vec<String> {
+    let all = |figure: fn(&DurationFigures) -> &Figure| {
+        let figures = rows.iter().filter_map(move |row| figure(timed(row)?.0).value());
+        figures.collect::<Vec<f64>>()
+    };
+    let scale = Scale::of_nanoseconds(all(|figures| &figures.median_ns));
+    let spread = scale.with_digits_for(all(|figures| &figures.sd_ns));
     let unit = |name: &str| format!("{name} {}", scale.unit);
     let header = vec![
         "environment".into(),
@@ -23,106 +41,110 @@ pub(crate) fn inference(rows: &[&Row], baseline: &str, style: Style) -> Vec<Stri
         unit("p95"),
         unit("p99"),
         unit("SD"),
-        format!("× {}", printable(baseline)),
+        format!("{RATIO} {}", printable(baseline)),
     ];
     let lines = rows.iter().map(|row| {
-        let figures = &row.inference;
+        let timed = timed(row);
+        let cell = |figure: fn(&DurationFigures) -> &Figure, scale| {
+            timed.map_or_else(|| NONE.into(), |(figures, _)| shown(figure(figures), scale))
+        };
         vec![
             name(row),
             format!("{}/{}", row.completed, row.planned),
             row.steady_inferences.to_string(),
-            shown(&figures.median_ns, scale),
-            shown(&figures.p95_ns, scale),
-            shown(&figures.p99_ns, scale),
-            shown(&figures.sd_ns, spread),
-            comparison(&row.comparison),
+            cell(|figures| &figures.median_ns, scale),
+            cell(|figures| &figures.p95_ns, scale),
+            cell(|figures| &figures.p99_ns, scale),
+            cell(|figures| &figures.sd_ns, spread),
+            timed.map_or_else(|| NONE.into(), |(_, against)| comparison(against)),
         ]
     });
     draw(header, lines.collect(), rows, style)
 }
 
 /// From input to answer, one line per environment, and the unit of all.
-pub(crate) fn latency(rows: &[&Row], style: Style) -> (Vec<String>, &'static str) {
-    let latencies: Vec<_> = rows.iter().filter_map(|row| row.latency.as_ref()).collect();
-    let whole = latencies.iter().filter_map(|latency| latency.whole.median_ns.value());
-    let parts = latencies.iter().flat_map(|latency| {
-        let LatencyFigures { prepare_ns, infer_ns, interpret_ns, .. } = latency;
-        [prepare_ns, infer_ns, interpret_ns].into_iter().filter_map(Figure::value)
-    });
-    let scale = Scale::of_nanoseconds(whole).with_digits_for(parts);
-    let names = ["environment", "prepare", "infer", "interpret", "whole", "p95", "p99"];
+pub(crate) fn phases(rows: &[&Row], style: Style) -> (Vec<String>, &'static str) {
+    let wholes = rows.iter().filter_map(|row| WHOLE(row)?.0.median_ns.value());
+    let scale = Scale::of_nanoseconds(wholes);
+    let names =
+        ["environment", "preparation", "inference", "interpretation", "whole", "p95", "p99"];
     let lines = rows.iter().map(|row| {
-        let figures = row.latency.as_ref().map(|latency| {
-            let LatencyFigures { prepare_ns, infer_ns, interpret_ns, whole, .. } = latency;
-            [prepare_ns, infer_ns, interpret_ns, &whole.median_ns, &whole.p95_ns, &whole.p99_ns]
+        let figures = row.phases.as_ref().map(|phases| {
+            let whole = &phases.whole;
+            [
+                &phases.prepare_median_ns,
+                &row.inference.median_ns,
+                &phases.interpret_median_ns,
+                &whole.median_ns,
+                &whole.p95_ns,
+                &whole.p99_ns,
+            ]
         });
-        let shown = |figures: [&Figure; 6]| figures.map(|figure| shown(figure, scale));
-        let figures = figures.map_or_else(|| [NONE; 6].map(str::to_owned), shown);
-        std::iter::once(name(row)).chain(figures).collect()
+        let shown = (0..names.len() - 1).map(|column| {
+            figures.map_or_else(|| NONE.into(), |figures| shown(figures[column], scale))
+        });
+        std::iter::once(name(row)).chain(shown).collect()
     });
-    let header = names.map(str::to_owned).to_vec();
+    let table = draw(names.map(str::to_owned).into(), lines.collect(), rows, style);
+    (table, scale.unit)
+}
+
+/// A figure of durations, and its name.
+type Named = (&'static str, fn(&DurationFigures) -> &Figure);
+
+/// What is told of each task, a table each.
+pub(crate) const BY_TASK: [Named; 2] =
+    [("median", |figures| &figures.median_ns), ("p99", |figures| &figures.p99_ns)];
+
+/// A figure of each task, one line per environment, and the unit of all.
+pub(crate) fn tasks(
+    rows: &[&Row],
+    figure: fn(&DurationFigures) -> &Figure,
+    style: Style,
+) -> (Vec<String>, &'static str) {
+    // By the whole: a task may be so short that its unit would fit no other.
+    let wholes = rows.iter().filter_map(|row| WHOLE(row)?.0.median_ns.value());
+    let scale = Scale::of_nanoseconds(wholes);
+    let tasks = rows.iter().find(|row| !row.tasks.is_empty()).map_or(&[][..], |row| &row.tasks);
+    let names = tasks.iter().map(|figures| printable(&figures.task));
+    let header = std::iter::once("environment".into()).chain(names).collect();
+    let lines = rows.iter().map(|row| {
+        let cell = |wanted: &TaskFigures| {
+            let own = row.tasks.iter().find(|own| own.task == wanted.task);
+            own.map_or_else(|| NONE.into(), |own| shown(figure(&own.whole), scale))
+        };
+        std::iter::once(name(row)).chain(tasks.iter().map(cell)).collect()
+    });
     (draw(header, lines.collect(), rows, style), scale.unit)
 }
 
-/// From input to answer by task, one line per environment, and the unit of all.
-pub(crate) fn tasks(rows: &[&Row], baseline: &str, style: Style) -> (Vec<String>, &'static str) {
-    let latencies: Vec<_> = rows.iter().filter_map(|row| row.latency.as_ref()).collect();
-    let whole = latencies.iter().filter_map(|latency| latency.whole.median_ns.value());
-    let scale = Scale::of_nanoseconds(whole);
-    let tasks: Vec<&str> = latencies
-        .iter()
-        .map(|latency| latency.tasks.iter().map(|task| task.task.as_str()).collect::<Vec<_>>())
-        .max_by_key(Vec::len)
-        .unwrap_or_default();
-    let mut header: Vec<String> =
-        ["environment", "whole", "p95", "p99"].map(str::to_owned).to_vec();
-    header.extend(tasks.iter().map(|task| printable(task)));
-    header.push(format!("× {}", printable(baseline)));
-    let lines = rows.iter().map(|row| {
-        let mut line = vec![name(row)];
-        match &row.latency {
-            None => line.resize(header.len(), NONE.into()),
-            Some(LatencyFigures { whole, tasks, comparison: against, .. }) => {
-                let whole = [&whole.median_ns, &whole.p95_ns, &whole.p99_ns];
-                let parts = tasks.iter().map(|task| &task.time.median_ns);
-                line.extend(whole.into_iter().chain(parts).map(|figure| shown(figure, scale)));
-                line.resize(header.len() - 1, NONE.into());
-                line.push(against.as_ref().map_or_else(|| NONE.into(), comparison));
-            }
+/// Median inference with each number of threads, one line per environment of
+/// these rows, and the unit of all.
+pub(crate) fn sweep(rows: &[&Row], counts: &[u32], style: Style) -> (Vec<String>, &'static str) {
+    let scale = Scale::of_nanoseconds(values(rows, |row| &row.inference.median_ns));
+    let fewest = counts.iter().min();
+    let columns = counts.iter().map(|&count| in_words(&count.into()));
+    let header = std::iter::once("environment".into()).chain(columns).collect();
+    let mut environments: Vec<&Row> = Vec::new();
+    for row in rows {
+        if environments.iter().all(|other| other.environment != row.environment) {
+            environments.push(row);
         }
-        line
-    });
-    (draw(header.clone(), lines.collect(), rows, style), scale.unit)
-}
-
-/// Medians of the inference time by number of threads, one line per environment, each
-/// with how many times faster it is than with the first number, and their unit.
-/// `rows` has one list per number of threads, each in the same order of environments.
-pub(crate) fn sweep(rows: &[(u32, Vec<&Row>)], style: Style) -> (Vec<String>, &'static str) {
-    let Some((_, first)) = rows.first() else { return (Vec::new(), "") };
-    let scale = Scale::of_nanoseconds(values(first, |row| &row.inference.median_ns));
-    let median = |rows: &[&Row], environment: &str| {
-        let row = rows.iter().find(|row| row.environment == environment)?;
-        row.inference.median_ns.value()
+    }
+    let cell = |environment: &str, count: &u32| {
+        let own = |row: &&&Row| row.environment == environment && row.threads == *count;
+        let Some(row) = rows.iter().find(own) else { return NONE.into() };
+        let median = shown(&row.inference.median_ns, scale);
+        match row.speed_up.filter(|_| fewest != Some(count)) {
+            Some(times) => format!("{median} ({times:.2}{RATIO})"),
+            None => median,
+        }
     };
-    let threads = |count: u32| format!("{count} thread{}", if count == 1 { "" } else { "s" });
-    let header = std::iter::once("environment".to_owned())
-        .chain(rows.iter().map(|(count, _)| threads(*count)))
-        .collect();
-    let lines = first.iter().map(|row| {
-        let slowest = row.inference.median_ns.value();
-        let cells = rows.iter().enumerate().map(|(place, (_, rows))| {
-            match (median(rows, &row.environment), slowest) {
-                (None, _) => NONE.into(),
-                (Some(time), Some(slowest)) if place > 0 && time > 0.0 => {
-                    format!("{} ({}×)", scale.show(time), units::ratio(slowest / time))
-                }
-                (Some(time), _) => scale.show(time),
-            }
-        });
+    let lines = environments.iter().map(|row| {
+        let cells = counts.iter().map(|count| cell(&row.environment, count));
         std::iter::once(name(row)).chain(cells).collect()
     });
-    (draw(header, lines.collect(), first, style), scale.unit)
+    (draw(header, lines.collect(), &environments, style), scale.unit)
 }
 
 /// What a launch costs, one line per environment.
@@ -203,8 +225,8 @@ fn comparison(comparison: &Comparison) -> String {
 }
 
 fn draw(header: Vec<String>, lines: Vec<Vec<String>>, rows: &[&Row], style: Style) -> Vec<String> {
+    let ratio_last = header.last().is_some_and(|name| name.starts_with(RATIO));
     let mut table = Table::new();
-    let ratio_last = header.last().is_some_and(|name| name.starts_with('×'));
     table.load_style(NOTHING).set_header(aligned(header, ratio_last));
     table.add_rows(lines.into_iter().map(|line| aligned(line, ratio_last)));
     for column in table.column_iter_mut() {
@@ -219,7 +241,7 @@ fn draw(header: Vec<String>, lines: Vec<Vec<String>>, rows: &[&Row], style: Styl
     dressed.collect()
 }
 
-/// Names and ratios, which a heading with `×` has, to the left, other figures to the right.
+/// Names and ratios to the left, other figures to the right.
 fn aligned(cells: Vec<String>, ratio_last: bool) -> Line {
     let last = cells.len() - 1;
     let cells = cells.into_iter().enumerate().map(|(column, text)| {

@@ -1,6 +1,7 @@
 //! What people and programs read of a run.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod phases;
 mod synthetic;
 
 use isolde_model::{
@@ -37,20 +38,6 @@ fn three() -> Vec<Environment> {
 #[test]
 fn a_good_run() {
     insta::assert_snapshot!(text(&run(three())));
-}
-
-#[test]
-fn of_several_tasks() {
-    let tasks = &["frame", "detection", "light", "sign", "lanes"];
-    let name = "driving-scenario:reference";
-    let mut environments = three();
-    environments.push(emulated_vm());
-    insta::assert_snapshot!(text(&Run { name, tasks, ..run(environments) }));
-}
-
-#[test]
-fn with_threads_swept() {
-    insta::assert_snapshot!(text(&Run { threads: vec![1, 2].into(), ..run(three()) }));
 }
 
 #[test]
@@ -241,6 +228,7 @@ fn nothing_that_a_terminal_acts_on_is_printed() {
     run.host.throttling = vec![HOSTILE.into()];
     run.host.kvm = KvmFacts::Absent { reason: HOSTILE.into(), hint: HOSTILE.into() };
     run.missing = vec![missing(HOSTILE, HOSTILE, &[HOSTILE])];
+    run.tasks = &[HOSTILE];
     let mut summary = summary(&run);
     summary.plan.applications = vec![HOSTILE.into()];
     for row in &mut summary.rows {
@@ -265,7 +253,8 @@ fn it_fits_100_columns_and_colour_changes_no_letter() {
     let missing = vec![missing("docker", "no Docker Engine", &["docker.io"])];
     let mut host = host();
     host.cpu.governor = Some("ondemand".into());
-    let run = Run { missing, include_emulated: true, host, ..run(environments) };
+    let run = Run { missing, include_emulated: true, host, ..phases::scenario(environments) };
+    let run = Run { application: "driving-scenario:reference", threads: vec![1, 2, 4], ..run };
     let summary = summary(&run);
     let plain = render_text(&summary, PLAIN);
     for line in plain.lines() {

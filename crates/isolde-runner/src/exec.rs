@@ -55,6 +55,7 @@ pub fn exec(request: ExecRequest<'_>, interrupt: &Interrupt) -> Result<ExecResul
         job: ToAgent::Exec(request.job),
         deadlines: request.deadlines,
         asked: request.workplace.asked(request.prepared),
+        enough_memory: None,
         interrupt,
     };
     let spec = request.workplace.spec(request.prepared, request.number)?;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use isolde_agent::protocol::{FromAgent, Hello, ToAgent};
 use isolde_backends::{Backend, BackendError, Ending, Sandbox, SandboxSpec};
 use isolde_model::{
-    Deadlines, Failure, FailureKind, InsideFacts, Leak, Mark, MarkStamp, Reading, Span, Stage,
+    ByteSize, Deadlines, Failure, FailureKind, InsideFacts, Leak, Mark, MarkStamp, Reading, Span,
+    Stage,
 };
 
 use crate::Interrupt;
@@ -20,6 +21,8 @@ pub(crate) struct Order<'a> {
     pub(crate) job: ToAgent,
     pub(crate) deadlines: Deadlines,
     pub(crate) asked: Asked,
+    /// Memory that would do, where that is known.
+    pub(crate) enough_memory: Option<ByteSize>,
     pub(crate) interrupt: &'a Interrupt,
 }
 
@@ -340,8 +343,10 @@ fn describe(ending: Ending) -> String {
     }
 }
 
-/// What a guest kernel writes when it ends its only process for want of memory.
-const GUEST_OUT_OF_MEMORY: [&str; 2] = ["Out of memory: Killed process", "deadlocked on memory"];
+/// What a console holds after an end for want of memory: a guest kernel's words when it
+/// ends its only process, and the agent's when it is given none.
+const OUT_OF_MEMORY: [&str; 3] =
+    ["Out of memory: Killed process", "deadlocked on memory", "memory allocation of "];
 /// What it writes before it ends itself.
 const GUEST_PANIC: &str = "Kernel panic";
 /// A distribution's kernel needs some of this before it can say what is wrong.
@@ -352,19 +357,19 @@ const GUEST_MEMORY_BYTES: u64 = 128 << 20;
 fn explain(failure: &mut Failure, order: &Order<'_>, reading: Option<&Reading>, console: &[u8]) {
     let console = String::from_utf8_lossy(console);
     let killed = reading.is_some_and(|reading| reading.oom_kills > 0);
-    let guest = GUEST_OUT_OF_MEMORY.iter().any(|text| console.contains(text));
+    let short = OUT_OF_MEMORY.iter().find_map(|text| console.find(text));
     let starts = matches!(failure.stage, Stage::Create | Stage::Start | Stage::Greeting);
     match failure.kind {
         FailureKind::Crashed => {
-            if let Some(start) = console.find(GUEST_PANIC) {
+            if let Some(start) = short.or_else(|| console.find(GUEST_PANIC)) {
                 let words = console[start..].lines().next().unwrap_or_default();
                 failure.reason.push_str(": ");
                 failure.reason.extend(words.chars().filter(|c| !c.is_control()).take(200));
             }
             let small = order.asked.memory_bytes < GUEST_MEMORY_BYTES;
-            if killed || guest {
+            if killed || short.is_some() {
                 failure.kind = FailureKind::OutOfMemory;
-                failure.hint = Some("give more with --memory".into());
+                failure.hint = Some(memory_hint(order.enough_memory, order.asked.memory_bytes));
             } else if starts && small && order.backend.guest().is_some() {
                 failure.hint = Some(
                     "a guest with less than 128M may not boot: give more with --memory".into(),
@@ -375,6 +380,14 @@ fn explain(failure: &mut Failure, order: &Order<'_>, reading: Option<&Reading>, 
             failure.hint = timeout_hint(&order.job, failure.stage).map(Into::into);
         }
         _ => {}
+    }
+}
+
+/// What helps against too little memory.
+fn memory_hint(enough: Option<ByteSize>, asked_bytes: u64) -> String {
+    match enough {
+        Some(enough) if enough.bytes() > asked_bytes => format!("--memory {enough} would do"),
+        _ => "give more with --memory".into(),
     }
 }
 

@@ -7,8 +7,8 @@ use isolde_agent::protocol::{Invocation, ModelJob, RunJob, ToAgent};
 use isolde_backends::Backend;
 use isolde_bundle::BundleWriter;
 use isolde_model::{
-    Agreement, BundleState, Deadlines, EnvironmentName, Event, Failure, FailureKind, Leak, Outcome,
-    Plan, ProgramSource, Source, Span, Stage, Trial, TrialRecord,
+    Agreement, BundleState, ByteSize, Deadlines, EnvironmentName, Event, Failure, FailureKind,
+    Leak, Outcome, Plan, ProgramSource, Source, Span, Stage, Trial, TrialRecord,
 };
 
 use crate::check::{Agreements, ProgramAgreements};
@@ -32,6 +32,9 @@ pub struct Experiment<'a> {
     pub environments: Vec<(Box<dyn Backend>, Roots)>,
     /// How each program of the plan's sources is run.
     pub invocations: BTreeMap<String, Invocation>,
+    /// Memory that would do for an application, where that is known: what is advised
+    /// when a sandbox runs out of it.
+    pub enough_memory: BTreeMap<String, ByteSize>,
     /// Where sandboxes are put.
     pub workplace: &'a Workplace,
     /// Where results go.
@@ -61,13 +64,15 @@ pub fn run(
     interrupt: &Interrupt,
     listener: &mut dyn FnMut(&Event<'_>),
 ) -> Result<Ended, RunError> {
-    let Experiment { plan, environments, invocations, workplace, bundle } = experiment;
+    let Experiment { plan, environments, invocations, enough_memory, workplace, bundle } =
+        experiment;
     let trials = schedule(plan);
     listener(&Event::RunStarted { plan, trials: trials.len() });
     let mut course = Course {
         plan,
         environments: &environments,
         invocations: &invocations,
+        enough_memory: &enough_memory,
         workplace,
         bundle,
         interrupt,
@@ -92,6 +97,7 @@ struct Course<'a> {
     plan: &'a Plan,
     environments: &'a [(Box<dyn Backend>, Roots)],
     invocations: &'a BTreeMap<String, Invocation>,
+    enough_memory: &'a BTreeMap<String, ByteSize>,
     workplace: &'a Workplace,
     bundle: BundleWriter,
     interrupt: &'a Interrupt,
@@ -152,6 +158,7 @@ impl Course<'_> {
             job: self.job(trial),
             deadlines: self.deadlines(trial),
             asked: self.workplace.asked(prepared),
+            enough_memory: self.enough_memory.get(&trial.application).copied(),
             interrupt: self.interrupt,
         };
         let program = program_of(self.plan, trial);
@@ -291,7 +298,7 @@ fn job(plan: &Plan, trial: &Trial) -> ToAgent {
 fn model_job(plan: &Plan, trial: &Trial) -> Option<ModelJob> {
     match plan.sources.get(&trial.application) {
         Some(Source::Model(model)) => {
-            Some(ModelJob { pictures: model.pictures, input: model.input.clone() })
+            Some(ModelJob { count: model.count, input: model.input.clone() })
         }
         _ => None,
     }

@@ -206,7 +206,10 @@ fn run_fakes(plan: &Plan, fakes: Vec<Fake>, interrupt_at: Option<u32>) -> Option
     };
     let invocation = |name: &String| (name.clone(), Invocation::default());
     let invocations = plan.sources.keys().map(invocation).collect();
-    let experiment = Experiment { plan, environments, invocations, workplace: &workplace, bundle };
+    let enough_memory = [("road-sign".to_owned(), ByteSize::mebibytes(7777))].into();
+    let workplace = &workplace;
+    let experiment =
+        Experiment { plan, environments, invocations, enough_memory, workplace, bundle };
     match run(experiment, &interrupt, &mut listen) {
         Ok(ended) => {
             Some(Finished { ended, bundle: Bundle::open(&path).unwrap(), events, _folder: folder })
@@ -281,6 +284,17 @@ fn every_fault_is_a_failure_of_its_kind_and_spares_the_others() {
         assert_eq!(failures(&result.bundle), [("bad".to_owned(), kind)]);
         assert_eq!(result.ended.state, BundleState::Complete);
     }
+}
+
+#[test]
+fn a_crash_for_want_of_memory_says_how_much_would_do() {
+    let mut killed = fake("killed", Fault::Crashes);
+    killed.reading = Reading { oom_kills: 1, ..Reading::default() };
+    let Some(result) = run_fakes(&plan(&["killed"], 1), vec![killed], None) else { return };
+    let record = &result.bundle.trials().unwrap()[0];
+    let Outcome::Failed(failure) = &record.outcome else { panic!("{record:?}") };
+    assert_eq!(failure.kind, FailureKind::OutOfMemory);
+    assert_eq!(failure.hint.as_deref(), Some("--memory 7777M would do"));
 }
 
 #[test]

@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use isolde_agent::protocol::Invocation;
+use isolde_apps::{Choice, Size};
 use isolde_image::{Image, Store};
-use isolde_model::{ImageSource, Plan, ProgramSource, ReadySign, Source, Span};
+use isolde_model::{ByteSize, ImageSource, Plan, ProgramSource, ReadySign, Source, Span};
 use isolde_runner::{Interrupt, Provisions, check_static};
 
 use crate::args::PlanArguments;
 use crate::commands::image::{self, Bringing};
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::files;
+use crate::model_memory;
 use crate::model_source::{self, UserModel};
+use crate::model_trial::Subject;
 use crate::naming::{check_name, given_name};
 use crate::{networks, resolve};
 
@@ -67,19 +70,30 @@ pub(crate) fn asked_for(
     }
 }
 
-/// Tries on the host what can be tried there, before any sandbox is made.
+/// Tries on the host what can be tried there, before any sandbox is made: the model
+/// that is brought, and applications of reference size, whose networks are written
+/// into the cache for that. Gives the memory that would do for
+/// each of them, and talks of what may be too little.
 ///
 /// # Errors
-/// Wrong usage: what does not work.
+/// Wrong usage: what does not work, or too little memory.
 pub(crate) fn try_out(
     brought: Option<&Brought>,
     plan: &Plan,
+    store: &Store,
     interrupt: &Interrupt,
-) -> anyhow::Result<()> {
-    match brought {
-        Some(Brought::Model(model)) => model.try_out(&plan.resources, interrupt),
-        _ => Ok(()),
+) -> anyhow::Result<BTreeMap<String, ByteSize>> {
+    let mut subjects = Vec::new();
+    if let Some(Brought::Model(model)) = brought {
+        subjects.push(model.subject());
     }
+    for name in plan.applications.iter().filter(|name| !plan.sources.contains_key(*name)) {
+        if let Ok(choice @ Choice { size: Size::Reference, .. }) = name.parse() {
+            let networks = networks::folder_for(store, &choice)?;
+            subjects.push((name.as_str(), Subject::Application { choice: name.clone(), networks }));
+        }
+    }
+    model_memory::try_all(subjects, &plan.resources, interrupt)
 }
 
 /// A root file system and how the program in it is run; `None` for an

@@ -10,6 +10,7 @@ mod exit;
 mod files;
 mod log;
 mod model_args;
+mod model_memory;
 mod model_source;
 mod model_trial;
 mod naming;

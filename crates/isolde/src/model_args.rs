@@ -1,6 +1,6 @@
 //! The arguments for a model of the user's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use isolde_apps::user_model::{Hints, Normalisation, number, per_channel};
@@ -9,15 +9,30 @@ use isolde_model::{Colour, Layout, PictureSize, Resize};
 /// On each argument: a heading for all would stay for the arguments after them.
 const HEADING: &str = "A model of your own (what its metadata says need not be said here)";
 
+/// Where a model's inputs are, and what is said of them.
+pub(crate) enum Given<'a> {
+    Pictures {
+        folder: &'a Path,
+        hints: Hints,
+    },
+    /// A file of arrays, or a folder of such files.
+    Arrays(&'a Path),
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// An ONNX model to run, with pictures as its input
-    #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "input",
+    /// An ONNX model to run, with pictures or arrays as its inputs
+    #[arg(long, help_heading = HEADING, value_name = "FILE", requires = "model-inputs",
           conflicts_with_all = ["applications", "plan", "image", "command", "bring", "ready", "name"])]
     pub(crate) model: Option<PathBuf>,
     /// The folder with its pictures: JPEG and PNG files, nothing else
-    #[arg(long, help_heading = HEADING, value_name = "DIR", requires = "model")]
+    #[arg(long, help_heading = HEADING, value_name = "DIR", requires = "model", group = "model-inputs")]
     pub(crate) input: Option<PathBuf>,
+    /// A .npz file of numpy.savez with an array for each of its inputs, or a folder of such files
+    #[arg(long, help_heading = HEADING, value_name = "PATH", requires = "model", group = "model-inputs",
+          conflicts_with_all = ["size", "layout", "colour", "resize", "normalise", "scale", "mean",
+                                "std"])]
+    pub(crate) input_npz: Option<PathBuf>,
     /// Width and height of its input in pixels, where the model leaves them open
     #[arg(long, help_heading = HEADING, value_name = "WxH", requires = "model")]
     pub(crate) size: Option<PictureSize>,
@@ -47,8 +62,18 @@ pub(crate) struct ModelArguments {
 }
 
 impl ModelArguments {
+    /// The model and where its inputs are, if there is one.
+    pub(crate) fn asked_for(&self) -> Option<(&Path, Given<'_>)> {
+        let given = match (&self.input, &self.input_npz) {
+            (Some(folder), _) => Given::Pictures { folder, hints: self.hints() },
+            (None, Some(path)) => Given::Arrays(path),
+            (None, None) => return None,
+        };
+        Some((self.model.as_deref()?, given))
+    }
+
     /// What is said about the model's input.
-    pub(crate) fn hints(&self) -> Hints {
+    fn hints(&self) -> Hints {
         let said = self.scale.is_some() || self.mean.is_some() || self.std.is_some();
         let given = said.then(|| Normalisation {
             scale: self.scale.unwrap_or(Normalisation::RAW.scale),

@@ -5,22 +5,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use isolde_apps::user_model::{
-    Hints, MODEL_IN_SANDBOX, WeightsFile, input_in_sandbox, meaning, pictures, read_model,
+    Hints, InputFiles, MODEL_IN_SANDBOX, ModelFile, WeightsFile, array_files, array_inputs,
+    input_in_sandbox, meaning, pictures, read_model, unsupported_operators,
 };
-use isolde_model::{ModelSource, Plan, Resources, Source};
-use isolde_runner::{Interrupt, Provisions};
+use isolde_model::{ModelInput, ModelSource, Plan, Source};
+use isolde_runner::Provisions;
 
 use crate::args::PlanArguments;
 use crate::exit::{Exit, ExitContext, tagged};
-use crate::model_trial::{self, Trial};
-use crate::output::talk;
+use crate::model_args::Given;
+use crate::model_trial::Subject;
 
 /// A model of the user's, found whole and understood.
 pub(crate) struct UserModel {
     name: String,
     source: ModelSource,
     weights: Vec<WeightsFile>,
-    pictures: Vec<PathBuf>,
+    inputs: Vec<PathBuf>,
 }
 
 /// The model that is asked for, by argument or else by the plan file.
@@ -32,8 +33,8 @@ pub(crate) fn find(
     arguments: &PlanArguments,
     from_file: Option<&Plan>,
 ) -> anyhow::Result<Option<UserModel>> {
-    if let (Some(model), Some(inputs)) = (&arguments.model.model, &arguments.model.input) {
-        return read(None, model, inputs, arguments.model.hints()).map(Some);
+    if let Some((model, given)) = arguments.model.asked_for() {
+        return read(None, model, &given).map(Some);
     }
     let Some(plan) = from_file else { return Ok(None) };
     let wanted = match arguments.applications.is_empty() {
@@ -52,29 +53,59 @@ pub(crate) fn find(
     again(name, source).map(Some)
 }
 
-fn read(
-    name: Option<&str>,
-    model: &Path,
-    inputs: &Path,
-    hints: Hints,
-) -> anyhow::Result<UserModel> {
+fn read(name: Option<&str>, model: &Path, given: &Given<'_>) -> anyhow::Result<UserModel> {
     let file = read_model(model).exit_with(Exit::Usage)?;
-    let input = meaning(&file.outline, hints)
-        .with_context(|| format!("the model {} cannot be run", model.display()))
-        .exit_with(Exit::Usage)?;
-    let found = pictures(inputs).exit_with(Exit::Usage)?;
+    check_operators(model, &file)?;
+    let (path, input, found) = inputs(model, &file, given)?;
     let weights = file.weights.iter().map(|file| (file.location.clone(), file.digest.clone()));
     let source = ModelSource {
         model: absolute(model)?,
         digest: file.digest,
         weights: weights.collect(),
-        inputs: absolute(inputs)?,
+        inputs: absolute(path)?,
         inputs_digest: found.digest,
-        pictures: u32::try_from(found.paths.len()).unwrap_or(u32::MAX),
+        count: u32::try_from(found.paths.len()).unwrap_or(u32::MAX),
         input,
     };
     let name = name.map_or_else(|| name_of(model), str::to_owned);
-    Ok(UserModel { name, source, weights: file.weights, pictures: found.paths })
+    Ok(UserModel { name, source, weights: file.weights, inputs: found.paths })
+}
+
+/// Names at once all operators that the engine does not have.
+fn check_operators(model: &Path, file: &ModelFile) -> anyhow::Result<()> {
+    let lacking = unsupported_operators(&file.outline);
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let (model, lacking) = (model.display(), lacking.join(", "));
+    let text = format!(
+        "the model {model} cannot be run: the engine does not have its operators {lacking}: export \
+         it with others"
+    );
+    Err(tagged(Exit::Usage, text))
+}
+
+/// Where the inputs are, how they are made, and their files.
+fn inputs<'a>(
+    model: &Path,
+    file: &ModelFile,
+    given: &Given<'a>,
+) -> anyhow::Result<(&'a Path, ModelInput, InputFiles)> {
+    let cannot = || format!("the model {} cannot be run", model.display());
+    match *given {
+        Given::Pictures { folder, hints } => {
+            let meaning = meaning(&file.outline, hints);
+            let input = meaning.with_context(cannot).exit_with(Exit::Usage)?;
+            let files = pictures(folder).exit_with(Exit::Usage)?;
+            Ok((folder, ModelInput::Picture(input), files))
+        }
+        Given::Arrays(path) => {
+            let wanted = array_inputs(&file.outline);
+            let wanted = wanted.with_context(cannot).exit_with(Exit::Usage)?;
+            let files = array_files(path, &wanted).exit_with(Exit::Usage)?;
+            Ok((path, ModelInput::Arrays(wanted), files))
+        }
+    }
 }
 
 /// The plan's model, if it is still what it was.
@@ -85,14 +116,20 @@ fn again(name: &str, source: &ModelSource) -> anyhow::Result<UserModel> {
         );
         tagged(Exit::Usage, text)
     };
-    let hints = Hints::of(&source.input);
-    let model = read(Some(name), Path::new(&source.model), Path::new(&source.inputs), hints)?;
+    let inputs = Path::new(&source.inputs);
+    let (given, kind) = match &source.input {
+        ModelInput::Picture(input) => {
+            (Given::Pictures { folder: inputs, hints: Hints::of(input) }, "the pictures in")
+        }
+        ModelInput::Arrays(_) => (Given::Arrays(inputs), "the arrays in"),
+    };
+    let model = read(Some(name), Path::new(&source.model), &given)?;
     let now = &model.source;
     if (&now.digest, &now.weights) != (&source.digest, &source.weights) {
         return Err(changed("the model", &source.model));
     }
-    if (&now.inputs_digest, now.pictures) != (&source.inputs_digest, source.pictures) {
-        return Err(changed("the pictures in", &source.inputs));
+    if (&now.inputs_digest, now.count) != (&source.inputs_digest, source.count) {
+        return Err(changed(kind, &source.inputs));
     }
     if now.input != source.input {
         let text = format!("the plan says of the input of {name} what its model does not have");
@@ -134,25 +171,14 @@ impl UserModel {
         }
     }
 
-    /// Loads and runs it once on the host, apart and with limits, so that what
-    /// cannot work is told before any sandbox is made; and holds the memory it
-    /// took against what sandboxes get.
-    ///
-    /// # Errors
-    /// Wrong usage: what the engine refuses, or too little memory.
-    pub(crate) fn try_out(
-        &self,
-        resources: &Resources,
-        interrupt: &Interrupt,
-    ) -> anyhow::Result<()> {
-        let trial = Trial {
+    /// Its name in tables, and what of it is tried on the host.
+    pub(crate) fn subject(&self) -> (&str, Subject) {
+        let subject = Subject::Model {
             model: PathBuf::from(&self.source.model),
-            pictures: self.pictures.clone(),
+            inputs: self.inputs.clone(),
             input: self.source.input.clone(),
         };
-        let peak = model_trial::try_out(&trial, interrupt)?;
-        model_trial::check_memory(&self.name, peak, resources.memory)
-            .map(|warning| warning.into_iter().for_each(|text| talk(&text)))
+        (&self.name, subject)
     }
 
     /// Puts it and its inputs into the root file system.
@@ -171,7 +197,7 @@ impl UserModel {
         for WeightsFile { location, path, .. } in &self.weights {
             bring(path, &place.with_file_name(location))?;
         }
-        for (input, path) in (0..).zip(&self.pictures) {
+        for (input, path) in (0..).zip(&self.inputs) {
             bring(path, &Path::new("/").join(input_in_sandbox(input)))?;
         }
         // What was brought is what the plan says only if nothing changed meanwhile.

@@ -1,6 +1,6 @@
-//! A user's model is tried on the host before any sandbox is made: by a process
-//! of its own, because the engine may crash on a stranger's model, take all
-//! memory or never end.
+//! A user's model, or a large application, is tried on the host before any sandbox
+//! is made: by a process of its own, because the engine may crash on a stranger's
+//! model, take all memory or never end.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -9,8 +9,8 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use isolde_apps::{Threads, user_model};
-use isolde_model::{ByteSize, PictureInput};
+use isolde_apps::{Application, Choice, Threads, user_model};
+use isolde_model::ModelInput;
 use isolde_runner::Interrupt;
 use rustix::process::{Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
@@ -23,9 +23,43 @@ pub(crate) const ROLE: &str = "try-model";
 /// What is tried.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Trial {
-    pub(crate) model: PathBuf,
-    pub(crate) pictures: Vec<PathBuf>,
-    pub(crate) input: PictureInput,
+    pub(crate) subject: Subject,
+    /// Threads of the engine: each of them takes memory.
+    pub(crate) threads: u32,
+}
+
+/// What runs on the host before it runs in sandboxes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Subject {
+    /// A user's model with its input files.
+    Model { model: PathBuf, inputs: Vec<PathBuf>, input: ModelInput },
+    /// An application of Isolde's own, as [`Choice`] writes it, and the folder with
+    /// networks of reference size.
+    Application { choice: String, networks: PathBuf },
+}
+
+impl Subject {
+    /// What it is called in errors.
+    fn name(&self) -> String {
+        match self {
+            Self::Model { model, .. } => format!("the model {}", model.display()),
+            Self::Application { choice, .. } => choice.clone(),
+        }
+    }
+
+    /// Loads it; gives the number of its inputs, too.
+    fn load(&self, threads: &Threads) -> anyhow::Result<(Box<dyn Application>, u32)> {
+        match self {
+            Self::Model { model, inputs, input } => {
+                let application = user_model::load(model, inputs, input, threads)?;
+                Ok((application, u32::try_from(inputs.len())?))
+            }
+            Self::Application { choice, networks } => {
+                let choice: Choice = choice.parse()?;
+                Ok((choice.load(networks, threads)?, (choice.description.inputs)()))
+            }
+        }
+    }
 }
 
 /// What came of it.
@@ -42,11 +76,13 @@ enum Answer {
 
 /// How long the trial may take: as long as a launch may work.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// How long the files of arrays after the first are tried.
+const TIME_FOR_ARRAYS: Duration = Duration::from_secs(10);
 /// Longest answer in bytes.
 const LONGEST_ANSWER: u64 = 16 << 10;
 
-/// Loads the model, prepares every picture and infers once; gives the bytes of
-/// memory that took.
+/// Loads it, prepares every input and infers once; gives the bytes of memory that
+/// took.
 ///
 /// # Errors
 /// Wrong usage: why it does not work. Or that the user asked to stop.
@@ -95,10 +131,10 @@ fn said(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
 
 fn refused(trial: &Trial, reason: &str) -> anyhow::Error {
     let reason: String = reason.chars().filter(|c| !c.is_control()).collect();
-    let model = trial.model.display().to_string();
-    let text = match reason.contains(&model) {
-        true => reason,
-        false => format!("the model {model} cannot be run: {reason}"),
+    let name = trial.subject.name();
+    let text = match &trial.subject {
+        Subject::Model { model, .. } if reason.contains(&*model.to_string_lossy()) => reason,
+        _ => format!("{name} cannot be run: {reason}"),
     };
     tagged(Exit::Usage, text)
 }
@@ -109,9 +145,16 @@ fn died(status: ExitStatus, last_words: &str) -> String {
     if last_words.contains("overflowed its stack") {
         return "the engine ran out of stack on it".into();
     }
-    let refused_memory = last_words.contains("memory allocation of");
-    if refused_memory || signal == Some(Signal::KILL.as_raw()) {
-        return "it needs more memory than this host has free".into();
+    let short = "out of memory: it needs more memory than this host has free";
+    if let Some((_, rest)) = last_words.split_once("memory allocation of ") {
+        let bytes = rest.split_once(' ').and_then(|(bytes, _)| bytes.parse::<u64>().ok());
+        return bytes.map_or_else(
+            || short.to_owned(),
+            |bytes| format!("{short}, {} MiB at once", bytes.div_ceil(1 << 20)),
+        );
+    }
+    if signal == Some(Signal::KILL.as_raw()) {
+        return short.into();
     }
     match signal {
         Some(signal) => format!("the engine crashed on it (signal {signal})"),
@@ -127,31 +170,6 @@ impl Drop for Guard {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// A guest kernel keeps some of a virtual machine's memory for itself.
-const KERNEL_KEEPS: u64 = 96 << 20;
-
-/// Holds the memory that the model took on the host against what a sandbox gets;
-/// gives a warning where it is scarce.
-///
-/// # Errors
-/// Wrong usage: that it cannot be enough, and what would be.
-pub(crate) fn check_memory(
-    name: &str,
-    peak_bytes: u64,
-    memory: ByteSize,
-) -> anyhow::Result<Option<String>> {
-    let advised = (peak_bytes + peak_bytes / 4 + KERNEL_KEEPS).next_multiple_of(64 << 20);
-    let (took, advised) = (peak_bytes.div_ceil(1 << 20), ByteSize(advised));
-    let said = format!("{name} took {took} MiB on this host, and sandboxes have {memory}");
-    if memory.bytes() < peak_bytes {
-        return Err(tagged(Exit::Usage, format!("{said}: give --memory {advised}")));
-    }
-    let scarce = memory.bytes() < peak_bytes + KERNEL_KEEPS;
-    Ok(scarce.then(|| {
-        format!("warning: {said}: virtual machines may run out of it; --memory {advised} would do")
-    }))
 }
 
 /// The trial's own side.
@@ -210,16 +228,28 @@ fn attempt(trial: &Trial) -> Answer {
     Answer::Fails { reason: reason.chars().take(2000).collect() }
 }
 
-/// As the agent does it, but with one inference.
+/// As the agent does it, but with one inference; of arrays, whose shapes may differ, with
+/// one of each file for as long as that takes little time.
 fn run_once(trial: &Trial) -> anyhow::Result<()> {
-    let threads = Threads::new(1);
-    let mut network = user_model::load(&trial.model, &trial.pictures, &trial.input, &threads)?;
-    for input in (0..u32::try_from(trial.pictures.len())?).rev() {
-        network.prepare(input, 0)?;
+    let threads = Threads::new(trial.threads);
+    let (mut application, inputs) = trial.subject.load(&threads)?;
+    for input in 0..inputs {
+        application.prepare(input, 0)?;
     }
-    threads.run(|| network.infer(0))?;
-    network.interpret(0)?;
-    Ok(())
+    let arrays = matches!(trial.subject, Subject::Model { input: ModelInput::Arrays(_), .. });
+    let began = Instant::now();
+    let tried = (0..if arrays { inputs } else { 1 })
+        .take_while(|input| *input == 0 || began.elapsed() < TIME_FOR_ARRAYS);
+    threads.run(|| {
+        for input in tried {
+            for task in 0..application.tasks().len().max(1) {
+                application.prepare(input, task)?;
+                application.infer(task)?;
+                application.interpret(task)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -227,13 +257,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn too_little_memory_is_refused_with_what_would_do() {
-        let peak = 300 << 20;
-        let refused = check_memory("net", peak, ByteSize::mebibytes(256)).unwrap_err().to_string();
-        assert!(refused.contains("300 MiB") && refused.contains("--memory 512M"), "{refused}");
-        let scarce = check_memory("net", peak, ByteSize::mebibytes(350)).unwrap().unwrap();
-        assert!(scarce.contains("virtual machines"), "{scarce}");
-        assert_eq!(check_memory("net", peak, ByteSize::mebibytes(512)).unwrap(), None);
+    fn an_application_of_reference_size_is_tried_with_its_network() {
+        let networks = tempfile::tempdir().unwrap();
+        let subject = Subject::Application {
+            choice: "road-sign:reference".into(),
+            networks: networks.path().to_owned(),
+        };
+        let trial = Trial { subject, threads: 1 };
+        let missing = run_once(&trial).unwrap_err().to_string();
+        assert!(missing.contains("road-sign.onnx"), "{missing}");
+        let assets = concat!(env!("CARGO_MANIFEST_DIR"), "/../isolde-apps/assets/road-sign");
+        let network = std::path::Path::new(assets).join("model.onnx");
+        std::fs::copy(network, networks.path().join("road-sign.onnx")).unwrap();
+        run_once(&trial).unwrap();
+    }
+
+    #[test]
+    fn a_death_for_want_of_memory_says_how_much_was_asked_for() {
+        let status = ExitStatus::from_raw(Signal::ABORT.as_raw());
+        let words = died(status, "memory allocation of 8388608 bytes failed\n");
+        assert!(words.contains("out of memory") && words.contains("8 MiB at once"), "{words}");
+        let words = died(ExitStatus::from_raw(Signal::KILL.as_raw()), "");
+        assert!(words.contains("out of memory"), "{words}");
+        assert!(died(ExitStatus::from_raw(Signal::SEGV.as_raw()), "").contains("signal 11"));
     }
 
     #[test]

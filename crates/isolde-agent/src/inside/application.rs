@@ -78,7 +78,7 @@ fn choice(job: &RunJob) -> Result<Choice, Stop> {
 
 fn count_inputs(job: &RunJob) -> Result<u32, Stop> {
     let inputs = match &job.model {
-        Some(model) => model.pictures,
+        Some(model) => model.count,
         None => (choice(job)?.description.inputs)(),
     };
     Ok(inputs.max(1))
@@ -88,9 +88,9 @@ fn load(job: &RunJob, threads: &Threads) -> Result<Box<dyn Application>, Stop> {
     Ok(match &job.model {
         // Relative to the folder the agent was started in, the sandbox's root.
         Some(model) => {
-            let pictures: Vec<_> = (0..model.pictures).map(user_model::input_in_sandbox).collect();
+            let inputs: Vec<_> = (0..model.count).map(user_model::input_in_sandbox).collect();
             let network = Path::new(user_model::MODEL_IN_SANDBOX);
-            user_model::load(network, &pictures, &model.input, threads)?
+            user_model::load(network, &inputs, &model.input, threads)?
         }
         None => choice(job)?.load(Path::new(NETWORKS_IN_SANDBOX), threads)?,
     })

@@ -10,7 +10,7 @@ use super::outline::{Axis, Outline, TensorInfo};
 pub enum MeaningError {
     /// Not one input that could be a picture.
     #[error(
-        "its inputs are {found}: one input of float32, float16 or uint8 with four axes, the first for the batch, is taken as a picture; other inputs cannot be given yet"
+        "its inputs are {found}: one input of float32, float16 or uint8 with four axes, the first for the batch, is taken as a picture; give others as arrays with --input-npz"
     )]
     NotOnePicture {
         /// What there is.

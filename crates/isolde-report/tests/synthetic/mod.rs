@@ -10,7 +10,7 @@ use isolde_model::{
     EnvironmentName, EnvironmentReport, Failure, FailureKind, HostFacts, Inference, InsideFacts,
     KvmFacts, Mark, MarkStamp, Outcome, OutputTensor, Phase, Plan, Preset, ProgramFacts,
     ProgramSource, Readiness, Reading, Ready, ReadySign, Resources, SCHEMA_VERSION, Source, Stage,
-    TaskTime, ThreadCounts, Timing, Trial, TrialRecord,
+    TaskTime, Timing, Trial, TrialRecord,
 };
 
 /// An environment of a made-up run.
@@ -54,11 +54,11 @@ pub(crate) struct Run {
     pub(crate) reason: String,
     /// What each launch of a program of the user's told.
     pub(crate) program: Option<ProgramFacts>,
-    /// The application, where it is not a program of the user's.
-    pub(crate) name: &'static str,
-    /// Tasks that its inferences consist of.
+    /// What runs, where it is no program.
+    pub(crate) application: &'static str,
+    /// Its tasks, of which each takes half as long as the one before.
     pub(crate) tasks: &'static [&'static str],
-    pub(crate) threads: ThreadCounts,
+    pub(crate) threads: Vec<u32>,
 }
 
 pub(crate) fn run(environments: Vec<Environment>) -> Run {
@@ -74,9 +74,9 @@ pub(crate) fn run(environments: Vec<Environment>) -> Run {
         host: host(),
         reason: "the agent closed the line: status 139".into(),
         program: None,
-        name: "road-sign",
+        application: "road-sign",
         tasks: &[],
-        threads: 1.into(),
+        threads: vec![1],
     }
 }
 
@@ -132,7 +132,7 @@ impl Run {
             resources: Resources {
                 cpus: 2,
                 memory: ByteSize::mebibytes(512),
-                threads: self.threads.clone(),
+                threads: self.threads.clone().into(),
             },
             deadlines: Deadlines::default(),
             sources: self.sources(),
@@ -148,10 +148,7 @@ impl Run {
     }
 
     fn application(&self) -> &'static str {
-        match self.program {
-            Some(_) => "detector",
-            None => self.name,
-        }
+        if self.program.is_some() { "detector" } else { self.application }
     }
 
     fn sources(&self) -> BTreeMap<String, Source> {
@@ -195,23 +192,24 @@ impl Run {
         let mut random = Random(12345);
         let mut index = 0;
         for block in 0..self.launches {
-            for (position, environment) in self.environments.iter().enumerate() {
+            let cells = self.environments.iter().flat_map(|environment| {
+                self.threads.iter().map(move |&threads| (environment, threads))
+            });
+            for (position, (environment, threads)) in cells.enumerate() {
                 let given_up = environment.given_up_from.is_some_and(|from| block >= from);
                 if given_up || index as usize >= self.stop_after {
                     continue;
                 }
-                for &threads in self.threads.as_slice() {
-                    let trial = Trial {
-                        index,
-                        block,
-                        position: position as u32,
-                        environment: EnvironmentName::new(environment.name),
-                        application: self.application().into(),
-                        threads,
-                    };
-                    self.write(&writer, environment, trial, &mut random);
-                    index += 1;
-                }
+                let trial = Trial {
+                    index,
+                    block,
+                    position: position as u32,
+                    environment: EnvironmentName::new(environment.name),
+                    application: self.application().into(),
+                    threads,
+                };
+                self.write(&writer, environment, trial, &mut random);
+                index += 1;
             }
         }
         writer.close(self.state).unwrap();
@@ -230,14 +228,15 @@ impl Run {
         if fails {
             return writer.write_trial(&record, &[], &[]).unwrap();
         }
-        let speed = f64::from(record.trial.threads).sqrt();
-        let launch = random.around(37_000.0 * environment.factor / speed, 0.01);
+        // Half of the work is shared among threads.
+        let share = 0.5 + 0.5 / f64::from(record.trial.threads);
+        let launch = random.around(37_000.0 * environment.factor * share, 0.01);
         let own = self.program.as_ref().map(|facts| match facts.timing {
             Timing::Whole => 11,
             _ => facts.inferences,
         });
         let inferences: Vec<_> = (0..own.unwrap_or(10 + self.inferences))
-            .map(|index| self.inference(index, random.around(launch, 0.03) as u64))
+            .map(|index| inference(index, random.around(launch, 0.03) as u64, self.tasks.len()))
             .skip(if own == Some(11) { 10 } else { 0 })
             .collect();
         let outputs = [OutputTensor { input: 0, values: vec![0.25; 43] }];
@@ -323,31 +322,37 @@ impl Run {
             }),
             leaks: Vec::new(),
             console_tail: None,
-            tasks: self.tasks.iter().map(|task| (*task).to_owned()).collect(),
+            tasks: self.tasks.iter().map(|&task| task.to_owned()).collect(),
             program: self.program.clone(),
         }
     }
 }
 
-impl Run {
-    fn inference(&self, index: u32, infer_ns: u64) -> Inference {
-        let warm_up = index < 10;
-        // A program tells one duration.
-        let phases = u64::from(self.program.is_none());
-        let task =
-            |part| TaskTime { prepare_ns: 500, infer_ns: infer_ns * part / 10, interpret_ns: 20 };
-        Inference {
-            index,
-            phase: if warm_up { Phase::WarmUp } else { Phase::Steady },
-            input: 0,
-            prepare_ns: 2_000 * phases,
-            // Warm-up is slower: were it counted, every figure would show it.
-            infer_ns: if warm_up { infer_ns * 5 } else { infer_ns },
-            interpret_ns: 100 * phases,
-            label: 14,
-            output_digest: "0123456789abcdef".into(),
-            tasks: [0, 6, 1, 1, 2].iter().copied().map(task).take(self.tasks.len()).collect(),
-        }
+fn inference(index: u32, infer_ns: u64, tasks: usize) -> Inference {
+    let warm_up = index < 10;
+    // Warm-up is slower: were it counted, every figure would show it.
+    let infer_ns = if warm_up { infer_ns * 5 } else { infer_ns };
+    let task = |place: usize| TaskTime {
+        prepare_ns: 2_000,
+        infer_ns: infer_ns >> (place + 1),
+        interpret_ns: 100,
+    };
+    let tasks: Vec<TaskTime> = (0..tasks).map(task).collect();
+    let times = match tasks.is_empty() {
+        true => vec![TaskTime { prepare_ns: 2_000, infer_ns, interpret_ns: 100 }],
+        false => tasks.clone(),
+    };
+    let sum = |duration: fn(&TaskTime) -> u64| times.iter().map(duration).sum();
+    Inference {
+        index,
+        phase: if warm_up { Phase::WarmUp } else { Phase::Steady },
+        input: 0,
+        prepare_ns: sum(|time| time.prepare_ns),
+        infer_ns: sum(|time| time.infer_ns),
+        interpret_ns: sum(|time| time.interpret_ns),
+        label: 14,
+        output_digest: "0123456789abcdef".into(),
+        tasks,
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::run::tests::plan;
 use isolde_model::{
-    Colour, Element, Layout, ModelSource, PictureInput, PictureSize, Resize, Source,
+    Colour, Element, Layout, ModelInput, ModelSource, PictureInput, PictureSize, Resize, Source,
 };
 
 const DIMENSIONS: usize = 3;
@@ -92,8 +92,8 @@ fn plan_of_a_model() -> Plan {
         weights: BTreeMap::new(),
         inputs: "pictures".into(),
         inputs_digest: String::new(),
-        pictures: u32::MAX,
-        input,
+        count: u32::MAX,
+        input: ModelInput::Picture(input),
     };
     Plan {
         applications: vec!["net".into()],

@@ -39,10 +39,10 @@ impl Expectation {
     pub(crate) fn of(plan: &Plan, application: &str) -> Result<Self, String> {
         if let Some(Source::Model(model)) = plan.sources.get(application) {
             return Ok(Self {
-                inputs: model.pictures,
+                inputs: model.count,
                 labels: None,
                 tolerance: UNKNOWN_SCALE,
-                kept_values: kept_values(model.pictures),
+                kept_values: kept_values(model.count),
             });
         }
         let choice: Choice = application.parse().map_err(|error: ChoiceError| error.to_string())?;

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> 
     let how = Bringing { interrupt: &interrupt, quiet: false };
     let brought = brought::asked_for(arguments, from_file.as_ref(), how)?;
     let plan = resolve::plan(arguments, from_file, brought.as_ref(), &probed, &host::facts())?;
-    brought::try_out(brought.as_ref(), &plan, &interrupt)?;
+    brought::try_out(brought.as_ref(), &plan, provisions.store(), &interrupt)?;
     let trials = schedule(&plan);
     let extent = extent(&plan, trials.len());
     match output.format {
@@ -47,10 +47,23 @@ pub(crate) fn run(arguments: &PlanCommandArguments) -> anyhow::Result<ExitCode> 
 
 fn extent(plan: &Plan, trials: usize) -> String {
     let blocks = plan.launches;
+    let each = match plan.resources.threads.as_slice() {
+        [_] => String::new(),
+        counts => format!(
+            " (each: {}, {}, {} numbers of threads)",
+            counted(plan.applications.len(), "application"),
+            counted(plan.environments.len(), "environment"),
+            counts.len()
+        ),
+    };
     match plan.budget {
         Some(budget) => {
-            format!("{trials} trials in {blocks} blocks, or fewer blocks within {budget}")
+            format!("{trials} trials in {blocks} blocks{each}, or fewer blocks within {budget}")
         }
-        None => format!("{trials} trials in {blocks} blocks, without a limit of time"),
+        None => format!("{trials} trials in {blocks} blocks{each}, without a limit of time"),
     }
+}
+
+fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }

@@ -40,7 +40,7 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     resolve::share_kernel(&mut provisions, &probed, kernel.as_deref())?;
     let facts = host::facts();
     let plan = resolve::plan(&arguments.plan, from_file.clone(), brought, &probed, &facts)?;
-    brought::try_out(brought, &plan, &interrupt)?;
+    let enough_memory = brought::try_out(brought, &plan, provisions.store(), &interrupt)?;
     let workplace = Workplace::new(plan.resources.clone()).exit_with(Exit::Unfit)?;
     let mut outfits = brought::outfits(&plan, &provisions, brought, how)?;
     let prepared = prepare(&mut outfits, &mut probed, &workplace, &interrupt)?;
@@ -68,7 +68,8 @@ pub(crate) fn run(arguments: &RunArguments, log: &BundleLog) -> anyhow::Result<E
     let invocations =
         outfits.into_iter().filter_map(|(name, outfit)| Some((name, outfit.invocation?))).collect();
     let workplace = &workplace;
-    let experiment = Experiment { plan: &plan, environments, invocations, workplace, bundle };
+    let experiment =
+        Experiment { plan: &plan, environments, invocations, enough_memory, workplace, bundle };
     let mut progress = if arguments.quiet { Progress::quiet() } else { Progress::stderr() };
     let ended = isolde_runner::run(experiment, &interrupt, &mut |event| progress.on_event(event));
     drop(progress);

@@ -8,6 +8,7 @@
 
 mod agent;
 mod app;
+mod arrays;
 mod exec;
 mod host;
 mod hostile;

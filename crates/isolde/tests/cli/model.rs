@@ -79,7 +79,7 @@ fn a_plan_keeps_the_model_and_notices_its_change() {
     }
     let mut plan = isolde(&["plan", "--on", "process", "--model", "net.onnx", "--input", "in"]);
     plan.args(SHORT).current_dir(folder.path());
-    let plan = finish(&mut plan).expect(0, &["[sources.net]", "letterbox", "pictures = 2"]);
+    let plan = finish(&mut plan).expect(0, &["[sources.net]", "letterbox", "count = 2"]);
     fs::write(place("plan.toml"), &plan.stdout).unwrap();
     let file = place("plan.toml").display().to_string();
     let again = |name: &str| {
@@ -102,14 +102,23 @@ fn what_cannot_run_is_told_before_any_sandbox_is_made() {
         return;
     }
     let input = pictures();
-    let cases: [(&str, &[&str], &[&str]); 10] = [
+    let cases: [(&str, &[&str], &[&str]); 15] = [
         ("conv.onnx", &[], &["`images`", "--normalise", "no metadata"]),
         ("dynamic_size.onnx", &["--normalise", "unit"], &["--size WxH"]),
-        ("two_inputs.onnx", &["--normalise", "unit"], &["`images`", "`others`"]),
+        ("two_inputs.onnx", &["--normalise", "unit"], &["`images`", "`others`", "--input-npz"]),
         ("unsupported.onnx", &["--normalise", "unit"], &["Frobnicate"]),
+        ("unsupported_several.onnx", &[], &["operators `Det`, `com.example.Frobnicate`"]),
         ("nan.onnx", &["--normalise", "unit"], &["NaN"]),
         ("memory_bomb.onnx", &["--normalise", "unit"], &["more memory than this host has"]),
         ("truncated.onnx", &[], &["cut short"]),
+        ("corrupt.onnx", &[], &["no ONNX file"]),
+        ("external_absolute.onnx", &[], &["/etc/passwd", "model's own folder"]),
+        ("conv.onnx", &["--normalise", "unit", "--size", "9x9"], &["contradicts", "9x9"]),
+        (
+            "large_run.onnx",
+            &["--normalise", "unit", "--memory", "64M"],
+            &["out of memory", "sandboxes have 64M", "--memory 320M would do"],
+        ),
         ("external_missing.onnx", &[], &["absent.onnx.data"]),
         ("external_escaping.onnx", &[], &["../secret.data"]),
         ("conv.onnx", &["--normalise", "unit", "--app", "road-sign"], &["cannot be used with"]),
@@ -124,6 +133,33 @@ fn what_cannot_run_is_told_before_any_sandbox_is_made() {
         .expect(2, &["there is no picture in"]);
     let damaged = empty.path().join("damaged.png");
     fs::write(&damaged, b"\x89PNG\r\n\x1a\nnothing").unwrap();
-    run(&["run", "--on", "process", "--model", &model("nhwc_uint8.onnx"), "--input", &input])
-        .expect(2, &["damaged.png"]);
+    let refused = |words: &[&str]| {
+        run(&["run", "--on", "process", "--model", &model("nhwc_uint8.onnx"), "--input", &input])
+            .expect(2, words)
+    };
+    refused(&["damaged.png"]);
+    fs::write(&damaged, "a letter").unwrap();
+    refused(&["damaged.png is neither JPEG nor PNG"]);
+}
+
+/// On the host it fits, beside a guest's kernel it does not.
+#[test]
+fn a_guest_that_runs_out_of_memory_is_told_how_much_would_do() {
+    if !ready(&["vm"]) {
+        return;
+    }
+    let (folder, input) = (folder(), pictures());
+    let bundle = folder.path().join("bundle");
+    let out = bundle.display().to_string();
+    let line = [
+        &["run", "--quiet", "--on", "vm", "--out", &out, "--memory", "176M"][..],
+        &["--model", &model("large_run.onnx"), "--input", &input, "--normalise", "unit"],
+        &SHORT,
+    ];
+    let words = ["virtual machines may run out of it", "out of memory", "--memory 320M would do"];
+    run(&line.concat()).expect(4, &words);
+    let outcome = &trials(&bundle)[0]["outcome"];
+    assert_eq!(outcome["kind"], "out_of_memory");
+    // The guest's kernel gives the agent no more, and does not kill it.
+    assert!(outcome["reason"].as_str().unwrap().contains("memory allocation of"), "{outcome}");
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::{Command, Stdio};
 
-use crate::rig::{finish, folder, has, isolde, ready, run};
+use crate::rig::{finish, folder, has, isolde, needs, ready, run};
 
 const PLAIN: [&[&str]; 6] = [
     &["environments"],
@@ -53,6 +53,39 @@ fn json_is_all_there_is() {
     assert!(json["schema"].is_u64(), "{json}");
     let again = run(&["report", &out, "--format", "json"]).expect(0, &[]).json();
     assert_eq!(again["rows"], json["rows"]);
+}
+
+#[test]
+fn threads_are_swept_and_compared() {
+    let cpus = std::thread::available_parallelism().unwrap().get();
+    if !ready(&["process"]) || !needs(cpus >= 2, "two CPUs") {
+        return;
+    }
+    let line = ["--threads", "1,2", "--app", "road-sign", "--on", "process", "--launches", "2"];
+    run(&[&["plan"], &line[..]].concat())
+        .expect(0, &["threads = [1, 2]", "4 trials in 2 blocks", "2 numbers of threads"]);
+    let folder = folder();
+    let out = folder.path().join("b").display().to_string();
+    let line = [&["run", "--inferences", "5", "--out", &out], &line[..]].concat();
+    let words = [
+        "complete, 4 of 4 launches",
+        "road-sign, 1 thread: inference time",
+        "road-sign, 2 threads: inference time",
+        "road-sign, 1 thread: from input to answer",
+        "road-sign: median inference time by number of threads",
+        "4/4  process, road-sign, ",
+    ];
+    run(&line).expect(0, &words);
+    let json = run(&["report", &out, "--format", "json"]).expect(0, &[]).json();
+    let rows = json["rows"].as_array().unwrap();
+    let threads: Vec<_> = rows.iter().map(|row| row["threads"].as_u64().unwrap()).collect();
+    assert_eq!(threads, [1, 2]);
+    assert_eq!(rows[0]["speed_up"], 1.0);
+    for row in rows {
+        assert_eq!((&row["planned"], &row["completed"]), (&2.into(), &2.into()));
+        let median = |figure: &serde_json::Value| figure["median_ns"]["value"].as_f64().unwrap();
+        assert!(median(&row["phases"]["whole"]) > median(&row["inference"]), "{row}");
+    }
 }
 
 #[test]

@@ -71,8 +71,6 @@ fn counts_and_sizes_that_cannot_be_meant() {
         ("run --inferences 0", &["inferences is 0", "--inferences 1"]),
         ("run --warm-up 2000000", &["2000000", "1000000"]),
         ("run --cpus 0", &["CPUs is 0", "--cpus 1"]),
-        ("run --threads 0", &["threads is 0", "--threads 1"]),
-        ("run --threads 2 --cpus 1", &["2 threads on 1 CPUs", "--threads"]),
         ("run --cpus 5000", &["5000 CPUs", "may be used here"]),
         ("run --memory 0", &["too little", "--memory 16M"]),
         ("run --memory 1M", &["too little", "--memory 16M"]),
@@ -85,6 +83,24 @@ fn counts_and_sizes_that_cannot_be_meant() {
         ("exec --on process --memory 1M -- true", &["--memory 16M"]),
         ("exec --on process --memory 90000G -- true", &["this host has"]),
         ("exec --on process --timeout 0s -- true", &["timeout is 0", "--timeout 1s"]),
+    ]);
+}
+
+#[test]
+fn numbers_of_threads_that_cannot_be_meant() {
+    refused(&[
+        ("run --threads x", &["`x` is no number of threads", "1,2,4"]),
+        ("run --threads 1,", &["`1,` is no number of threads"]),
+    ]);
+    if !ready(&["process"]) {
+        return;
+    }
+    refused(&[
+        ("run --threads 0", &["threads is 0", "--threads 1"]),
+        ("run --threads 1,0", &["threads is 0", "--threads 1"]),
+        ("run --threads 1,1 --cpus 1", &["`1` is named twice"]),
+        ("run --threads 2 --cpus 1", &["2 threads on 1 CPUs", "--threads"]),
+        ("run --threads 1,2 --cpus 1", &["2 threads on 1 CPUs", "--threads"]),
     ]);
 }
 
