@@ -1,13 +1,11 @@
-"""Runs the shipped ONNX file, independently of JAX."""
+"""Runs a shipped ONNX file, independently of JAX."""
 
 import numpy as np
 import onnxruntime
 
-from preprocess import preprocess
-
 
 class OnnxModel:
-    """The model in ONNX Runtime on one processor core, one image at a time."""
+    """A model in ONNX Runtime on one processor core, one picture at a time."""
 
     def __init__(self, path):
         options = onnxruntime.SessionOptions()
@@ -15,10 +13,15 @@ class OnnxModel:
         self.session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"])
 
-    def logits(self, images):
-        """uint8 RGB images [n, 32, 32, 3] to logits [n, 43]."""
-        return np.concatenate([self.session.run(["logits"], {"input": x[None]})[0]
-                               for x in preprocess(images)])
+    def run(self, inputs):
+        """Inputs [n, channels, height, width] to a dict of outputs, each [n, ...]."""
+        names = [output.name for output in self.session.get_outputs()]
+        rows = [self.session.run(names, {"input": x[None]}) for x in inputs]
+        return {name: np.concatenate(parts) for name, parts in zip(names, zip(*rows))}
+
+    def logits(self, inputs):
+        """Inputs [n, channels, height, width] to logits [n, classes]."""
+        return self.run(inputs)["logits"]
 
 
 def margins(logits):

@@ -5,6 +5,8 @@ Any program that runs the model has to do exactly this.
 
 import numpy as np
 
+from learning.runtime import OnnxModel
+
 
 def preprocess(images):
     """uint8 RGB [n, 32, 32, 3] to float32 [n, 1, 32, 32], about -1 to 1."""
@@ -13,3 +15,11 @@ def preprocess(images):
     grey = sum(w * rgb[..., channel] for channel, w in enumerate(weights))
     grey = grey / np.float32(255)
     return ((grey - np.float32(0.5)) / np.float32(0.5))[:, None]
+
+
+class RoadSignModel(OnnxModel):
+    """The shipped model, from pictures to logits."""
+
+    def logits(self, images):
+        """uint8 RGB images [n, 32, 32, 3] to logits [n, 43]."""
+        return super().logits(preprocess(images))

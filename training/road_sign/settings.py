@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from learning.optimise import Schedule
+
 # Every set of images has its own seed, so no image is in two sets.
 TRAINING_SEED = 11
 HELD_OUT_SEED = 12
@@ -11,7 +13,7 @@ NETWORK_SEED = 1  # initial weights and order of batches
 
 TRAINING_PER_CLASS = 2500
 HELD_OUT_PER_CLASS = 240
-EPOCHS = 12
+SCHEDULE = Schedule(epochs=12, batch=128)
 
 BUNDLE_PER_CLASS = 2
 # A top logit this far above the second one does not change places with it

@@ -3,9 +3,9 @@
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from network import WEIGHT_SHAPES
-from scene import IMAGE_SIZE
-from signs import CLASS_COUNT
+from drawing.signs import CLASS_COUNT
+from road_sign.network import WEIGHT_SHAPES
+from road_sign.scene import IMAGE_SIZE
 
 OPSET = 13
 IR_VERSION = 7  # the file format that belongs to opset 13; readable by old runtimes

@@ -4,16 +4,15 @@ import multiprocessing
 
 import numpy as np
 
-from bundle import write_bundle
-from model_card import model_card
-from network import parameter_count, predict
-from onnx_export import export
-from optimise import train
-from preprocess import preprocess
-from runtime import OnnxModel
-from scene import render_set
-from settings import (ASSETS, EPOCHS, HELD_OUT_PER_CLASS, HELD_OUT_SEED, NETWORK_SEED,
-                      TRAINING_PER_CLASS, TRAINING_SEED)
+from learning.optimise import train
+from road_sign.bundle import write_bundle
+from road_sign.model_card import model_card
+from road_sign.network import initial_parameters, loss, parameter_count, predict
+from road_sign.onnx_export import export
+from road_sign.preprocess import RoadSignModel, preprocess
+from road_sign.scene import render_set
+from road_sign.settings import (ASSETS, HELD_OUT_PER_CLASS, HELD_OUT_SEED, NETWORK_SEED,
+                                SCHEDULE, TRAINING_PER_CLASS, TRAINING_SEED)
 
 JAX_TOLERANCE = 1e-3  # JAX and ONNX Runtime sum in different orders
 
@@ -24,13 +23,14 @@ def main():
         held_out_images, held_out_labels = render_set(pool, HELD_OUT_SEED, HELD_OUT_PER_CLASS)
     print(f"drew {len(images)} training and {len(held_out_images)} held-out pictures", flush=True)
 
-    parameters = train(preprocess(images), labels, EPOCHS, NETWORK_SEED)
+    parameters, _ = train(loss, initial_parameters(NETWORK_SEED), {},
+                          (preprocess(images), labels), SCHEDULE, NETWORK_SEED)
     predicted = predict(parameters, preprocess(held_out_images)).argmax(axis=1)
     print(f"held-out accuracy {100 * (predicted == held_out_labels).mean():.2f} %")
 
     ASSETS.mkdir(parents=True, exist_ok=True)
     export(parameters, ASSETS / "model.onnx")
-    bundled_images, logits = write_bundle(OnnxModel(ASSETS / "model.onnx"), ASSETS)
+    bundled_images, logits = write_bundle(RoadSignModel(ASSETS / "model.onnx"), ASSETS)
     difference = np.abs(predict(parameters, preprocess(bundled_images)) - logits).max()
     print(f"largest difference between JAX and ONNX Runtime {difference:.1e}")
     if difference > JAX_TOLERANCE:

@@ -10,11 +10,13 @@ import multiprocessing
 import numpy as np
 import onnx
 
-from bundle import read_images
-from runtime import OnnxModel, class_accuracy, margins
-from scene import render_set
-from settings import ASSETS, BUNDLE_MARGIN, BUNDLE_PER_CLASS, CHECK_SEED, HELD_OUT_PER_CLASS
-from signs import CLASS_COUNT, CLASS_NAMES
+from drawing.signs import CLASS_COUNT, CLASS_NAMES
+from learning.runtime import class_accuracy, margins
+from road_sign.bundle import read_images
+from road_sign.preprocess import RoadSignModel
+from road_sign.scene import render_set
+from road_sign.settings import (ASSETS, BUNDLE_MARGIN, BUNDLE_PER_CLASS, CHECK_SEED,
+                                HELD_OUT_PER_CLASS)
 
 ALLOWED_OPERATORS = {"Conv", "Relu", "MaxPool", "Flatten", "Reshape", "Gemm"}
 LOWEST_ACCURACY = 0.97
@@ -88,7 +90,7 @@ def main():
     size = sum(p.stat().st_size for p in ASSETS.rglob("*") if p.is_file())
     require(size <= LARGEST_BUNDLE, f"{size} bytes is too large")
     print(f"files: {size} bytes, {check_graph(ASSETS / 'model.onnx')} parameters")
-    model = OnnxModel(ASSETS / "model.onnx")
+    model = RoadSignModel(ASSETS / "model.onnx")
     count, margin, difference = check_bundle(model)
     print(f"bundle: {count} of {count} right, smallest margin {margin:.2f},"
           f" largest logit difference {difference:.1e}")

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from runtime import class_accuracy
-from settings import (BUNDLE_MARGIN, BUNDLE_PER_CLASS, EPOCHS, HELD_OUT_PER_CLASS,
-                      TRAINING_PER_CLASS)
-from signs import CLASS_COUNT, CLASS_NAMES
+from drawing.signs import CLASS_COUNT, CLASS_NAMES
+from learning.runtime import class_accuracy
+from road_sign.settings import (BUNDLE_MARGIN, BUNDLE_PER_CLASS, HELD_OUT_PER_CLASS, SCHEDULE,
+                                TRAINING_PER_CLASS)
 
 WEAKEST_SHOWN = 6
 
@@ -34,7 +34,7 @@ realistic, cheap workload for measuring what isolation costs.
 
 ## Data
 
-All pictures are drawn by the program in `training/road-sign`; there is no
+All pictures are drawn by the program in `training/road_sign`; there is no
 photograph and no third-party image or font. The {classes} classes carry the
 numbers and names of the German Traffic Sign Recognition Benchmark (GTSRB),
 listed in `classes.csv`; pictures of that benchmark were not used. Each picture
@@ -48,7 +48,7 @@ have leaves or a twig in front.
 {training:,} pictures ({training_per_class:,} per class), {epochs} epochs, batches of 128, cross-entropy,
 Adam with decoupled weight decay 1e-4, learning rate up to 2e-3 with warm-up
 and cosine decay, JAX on the CPU, fixed seeds. The one command that repeats it is
-in `training/road-sign/README.md`.
+in `training/README.md`.
 
 ## Accuracy
 
@@ -103,6 +103,6 @@ def model_card(parameters, predicted, labels):
         classes=CLASS_COUNT, parameters=parameters, accuracy=100 * right / len(labels),
         right=right, held_out=len(labels), held_out_per_class=HELD_OUT_PER_CLASS,
         training=CLASS_COUNT * TRAINING_PER_CLASS, training_per_class=TRAINING_PER_CLASS,
-        epochs=EPOCHS, weakest=weakest_rows(predicted, labels),
+        epochs=SCHEDULE.epochs, weakest=weakest_rows(predicted, labels),
         bundled=CLASS_COUNT * BUNDLE_PER_CLASS, per_class=BUNDLE_PER_CLASS,
         margin=BUNDLE_MARGIN)

@@ -8,8 +8,8 @@ front of the sign, light, lens blur, sensor noise, eight-bit values.
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from pen import SIGN_SIZE
-from signs import CLASS_COUNT, draw_sign
+from drawing.pen import SIGN_SIZE
+from drawing.signs import CLASS_COUNT, draw_sign
 
 IMAGE_SIZE = 32
 SCENE_SIZE = 2 * IMAGE_SIZE

@@ -6,7 +6,7 @@ and names are used here. Every drawing is our own.
 
 from functools import partial
 
-from pen import Pen, arc
+from drawing.pen import Pen, arc
 
 RED = (190, 25, 35)
 WHITE = (235, 235, 230)

@@ -7,10 +7,10 @@ import shutil
 import numpy as np
 from PIL import Image
 
-from runtime import margins
-from scene import render, scene_rng
-from settings import BUNDLE_MARGIN, BUNDLE_PER_CLASS, BUNDLE_SEED
-from signs import CLASS_COUNT, CLASS_NAMES
+from drawing.signs import CLASS_COUNT, CLASS_NAMES
+from learning.runtime import margins
+from road_sign.scene import render, scene_rng
+from road_sign.settings import BUNDLE_MARGIN, BUNDLE_PER_CLASS, BUNDLE_SEED
 
 
 def clear_images(model, label):

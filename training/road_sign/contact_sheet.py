@@ -1,14 +1,14 @@
 """Writes one PNG to look at: clean signs, then flawed pictures of each class.
 
-Usage: python contact_sheet.py OUT.png
+Usage: python -m road_sign.contact_sheet OUT.png
 """
 
 import sys
 
 from PIL import Image
 
-from scene import clean_sign, render, scene_rng
-from signs import CLASS_COUNT
+from drawing.signs import CLASS_COUNT
+from road_sign.scene import clean_sign, render, scene_rng
 
 CELL = 66  # pixels of one picture; scenes are enlarged about twice
 SCENES_PER_CLASS = 3
