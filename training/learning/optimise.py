@@ -1,7 +1,6 @@
 """Trains any network: Adam, cosine learning rate, fixed order of batches."""
 
 import time
-from dataclasses import dataclass
 from functools import partial
 
 import jax
@@ -9,24 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to learn."""
-
-    epochs: int
-    batch: int
-    peak_rate: float = 2e-3
-    warmup: float = 0.05  # share of the steps over which the rate climbs to its peak
-    decay: float = 1e-4  # decoupled weight decay, relative to the rate
-
-    def rate_at(self, step, steps):
-        """Linear warm-up, then half a cosine down to zero."""
-        warmup = self.warmup * steps
-        if step < warmup:
-            return self.peak_rate * step / warmup
-        return self.peak_rate * 0.5 * (1 + np.cos(np.pi * (step - warmup) / (steps - warmup)))
 
 
 @partial(jax.jit, static_argnums=(0, 1))

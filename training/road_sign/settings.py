@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learning.optimise import Schedule
+from learning.schedule import Schedule
 
 # Every set of images has its own seed, so no image is in two sets.
 TRAINING_SEED = 11
