@@ -10,6 +10,8 @@ width, in, out]: the layouts that JAX is fast with on a CPU. The export turns
 both into ONNX's.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -133,12 +135,9 @@ class Forward:
     def depthwise(self, x, name, kernel=3, stride=1, activation=None):
         """Each channel with a kernel of its own, then batch normalisation.
 
-        Written as shifted products: JAX has no fast gradient of a grouped
-        convolution on a CPU.
+        The kernel is odd and the padding keeps the size.
         """
-        weight = self.parameters[name + ".weight"]
-        shifted = windows(x, kernel, stride, same_padding(kernel))
-        x = sum(part * weight[i, j] for (i, j), part in shifted)
+        x = filtered(x, self.parameters[name + ".weight"], stride)
         return self._finish(x, name, True, activation)
 
     def linear(self, x, name, outputs):
@@ -196,6 +195,50 @@ def windows(x, kernel, stride, padding, fill=0.0):
     for i in range(kh):
         for j in range(kw):
             yield (i, j), x[:, i:height - kh + i + 1:sh, j:width - kw + j + 1:sw]
+
+
+def shifted_products(x, weight, stride):
+    """Each channel of [n, height, width, channels] with its own of [rows, columns, channels]."""
+    kernel = weight.shape[:2]
+    return sum(part * weight[i, j]
+               for (i, j), part in windows(x, kernel, stride, same_padding(kernel)))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def filtered(x, weight, stride):
+    """`shifted_products` with a gradient of its own.
+
+    JAX has no fast gradient of a grouped convolution on a CPU.
+    """
+    return shifted_products(x, weight, stride)
+
+
+def filtered_forward(x, weight, stride):
+    return shifted_products(x, weight, stride), (x, weight)
+
+
+def filtered_backward(stride, saved, gradient):
+    """Gradients for the input and the weight.
+
+    That of the weight is summed picture by picture: one picture stays in the
+    processor's cache.
+    """
+    x, weight = saved
+    kernel, padding = weight.shape[:2], same_padding(weight.shape[:2])
+
+    def add_picture(total, one):
+        picture, above = one
+        parts = [(part[0] * above).sum(axis=(0, 1))
+                 for _, part in windows(picture[None], kernel, stride, padding)]
+        return total + jnp.stack(parts), None
+
+    zeros = jnp.zeros((kernel[0] * kernel[1], x.shape[-1]), x.dtype)
+    for_weight = jax.lax.scan(add_picture, zeros, (x, gradient))[0].reshape(weight.shape)
+    _, transposed = jax.vjp(lambda x: shifted_products(x, weight, stride), x)
+    return *transposed(gradient), for_weight
+
+
+filtered.defvjp(filtered_forward, filtered_backward)
 
 
 def forward(network, parameters, statistics, x):

@@ -1,12 +1,13 @@
 """Sets of drawn pictures, and the files that ship with a model that names pictures."""
 
 import csv
+import io
 import shutil
 
 import numpy as np
 from PIL import Image
 
-from learning.preprocess import signed, stretched
+from learning.preprocess import stretched
 from learning.runtime import margins
 
 
@@ -39,51 +40,54 @@ def read_rows(path, header):
     return rows[1:]
 
 
-class Folder:
-    """The pictures shipped in a folder: `images/`, `labels.csv` and `classes.csv`."""
-
-    def __init__(self, path, size, suffix, **save):
-        self.path, self.size = path, size  # size of the network's input, (height, width)
-        self.suffix, self.save = suffix, save
-
-    def write(self, chosen, class_names, seed):
-        """Writes (label, Pillow picture) pairs in shuffled order, and the names of the classes."""
-        shutil.rmtree(self.path / "images", ignore_errors=True)
-        (self.path / "images").mkdir(parents=True)
-        rows = []
-        for i, position in enumerate(np.random.default_rng(seed).permutation(len(chosen))):
-            label, image = chosen[position]
-            rows.append((f"{i:03}.{self.suffix}", label))
-            image.save(self.path / "images" / rows[-1][0], **self.save)
-        write_csv(self.path / "labels.csv", ["image", "label"], rows)
-        write_csv(self.path / "classes.csv", ["label", "name"], enumerate(class_names))
-
-    def read(self):
-        """(names, inputs [n, height, width, 3], labels) of the shipped pictures."""
-        rows = read_rows(self.path / "labels.csv", ["image", "label"])
-        names = [row[0] for row in rows]
-        images = [stretched(Image.open(self.path / "images" / name), *self.size)
-                  for name in names]
-        return names, np.stack(images), np.array([int(row[1]) for row in rows])
+def encoded(image, form):
+    """The bytes of a picture file: "png", or "jpg" at quality 90 with full colour."""
+    buffer = io.BytesIO()
+    if form == "png":
+        image.save(buffer, "PNG", optimize=True)
+    else:
+        image.save(buffer, "JPEG", quality=90, subsampling=0, optimize=True)
+    return buffer.getvalue()
 
 
-def network_logits(model, images):
-    """Logits of uint8 pictures at the network's size, from the ONNX file."""
-    return model.logits(signed(images).transpose(0, 3, 1, 2))
+def decoded(data, size):
+    """The file's picture at the network's size, (height, width)."""
+    return stretched(Image.open(io.BytesIO(data)), *size)
 
 
-def clear_pictures(model, draw, size, label, count, margin):
+def write_folder(folder, chosen, form, class_names, seed):
+    """`images/`, `labels.csv` and `classes.csv` from (label, file's bytes), in shuffled order."""
+    shutil.rmtree(folder / "images", ignore_errors=True)
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for i, position in enumerate(np.random.default_rng(seed).permutation(len(chosen))):
+        label, data = chosen[position]
+        rows.append((f"{i:03}.{form}", label))
+        (folder / "images" / rows[-1][0]).write_bytes(data)
+    write_csv(folder / "labels.csv", ["image", "label"], rows)
+    write_csv(folder / "classes.csv", ["label", "name"], enumerate(class_names))
+
+
+def read_folder(folder, size):
+    """(names, pictures [n, height, width, 3], labels) as shipped."""
+    rows = read_rows(folder / "labels.csv", ["image", "label"])
+    images = [decoded((folder / "images" / name).read_bytes(), size) for name, _ in rows]
+    return [row[0] for row in rows], np.stack(images), np.array([int(row[1]) for row in rows])
+
+
+def clear_pictures(logits, draw, form, size, label, count, margin):
     """The first pictures of a class that the model gets right with a clear margin.
 
-    `draw(index)` gives a Pillow picture as it will ship.
+    `draw(index)` gives a Pillow picture; it is judged as its file reads, since
+    JPEG changes it. `logits` is a function of pictures at the network's size.
     """
     chosen, index = [], 0
     while len(chosen) < count:
-        image = draw(index)
+        data = encoded(draw(index), form)
         index += 1
-        logits = network_logits(model, stretched(image, *size)[None])
-        if logits.argmax() == label and margins(logits)[0] >= margin:
-            chosen.append((label, image))
+        row = logits(decoded(data, size)[None])
+        if row.argmax() == label and margins(row)[0] >= margin:
+            chosen.append((label, data))
     return chosen
 
 

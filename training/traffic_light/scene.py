@@ -157,9 +157,9 @@ def state_for(label, rng):
     return {GREEN: "green", RED: "red"}[label]
 
 
-def render(label, rng):
-    """A flawed picture of a label, 22 to 170 pixels high."""
-    size = picture_size(rng)
+def render(label, rng, size=None):
+    """A flawed picture of a label; by default 22 to 170 pixels high."""
+    size = size or picture_size(rng)
     image = background((2 * size[0], 2 * size[1]), rng)
     if rng.random() < 0.35:
         misleading(image, rng)
@@ -189,3 +189,10 @@ def render_inputs(seed, label, first, count):
     """Consecutive pictures of a label under a seed, at the network's size."""
     return np.stack([stretched(render(label, scene_rng(seed, label, i)), IMAGE_SIZE, IMAGE_SIZE)
                      for i in range(first, first + count)])
+
+
+def render_shipped(seed, label, index):
+    """A picture as it ships, around 128 by 96 pixels."""
+    rng = scene_rng(seed, label, index)
+    size = int(rng.integers(96, 161)), int(rng.integers(80, 121))
+    return render(label, rng, size)
