@@ -91,6 +91,13 @@ def clear_pictures(logits, draw, form, size, label, count, margin):
     return chosen
 
 
+def first_of_each(images, labels, count):
+    """The first pictures of each class: they are in class order, and none is chosen."""
+    kept = np.concatenate([np.flatnonzero(labels == label)[:count]
+                           for label in np.unique(labels)])
+    return images[kept], labels[kept]
+
+
 def write_sheet(folder, images, labels, columns):
     """Pictures that were not chosen, as cells of one PNG, row by row, with their labels.
 

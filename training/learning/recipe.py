@@ -10,8 +10,8 @@ import numpy as np
 from learning import classify, layers, onnx_export
 from learning.model_card import figures
 from learning.optimise import train
-from learning.pictures import (clear_pictures, read_folder, render_set, write_folder,
-                               write_sheet)
+from learning.pictures import (clear_pictures, first_of_each, read_folder, render_set,
+                               write_folder, write_sheet)
 from learning.shipped import Classifier
 
 JAX_TOLERANCE = 2e-3  # JAX and ONNX Runtime sum in different orders
@@ -44,13 +44,6 @@ def learn(recipe, training):
     parameters, statistics = layers.initial(recipe.network, s.NETWORK_SEED)
     return train(classify.cross_entropy(recipe.network), parameters, statistics, training,
                  s.SCHEDULE, s.NETWORK_SEED, classify.mirrored_batch)
-
-
-def first_of_each(images, labels, count):
-    """The first pictures of each class: they are in class order, and none is chosen."""
-    kept = np.concatenate([np.flatnonzero(labels == label)[:count]
-                           for label in np.unique(labels)])
-    return images[kept], labels[kept]
 
 
 def ship(recipe, trained, held_out):

@@ -11,12 +11,13 @@ import numpy as np
 import onnx
 
 from drawing.signs import CLASS_COUNT, CLASS_NAMES
+from learning.pictures import read_sheet
 from learning.runtime import class_accuracy, margins
 from road_sign.bundle import read_images
 from road_sign.preprocess import RoadSignModel
-from road_sign.scene import render_set
+from road_sign.scene import IMAGE_SIZE, render_set
 from road_sign.settings import (ASSETS, BUNDLE_MARGIN, BUNDLE_PER_CLASS, CHECK_SEED,
-                                HELD_OUT_PER_CLASS)
+                                HELD_OUT, HELD_OUT_PER_CLASS)
 
 ALLOWED_OPERATORS = {"Conv", "Relu", "MaxPool", "Flatten", "Reshape", "Gemm"}
 LOWEST_ACCURACY = 0.97
@@ -94,6 +95,10 @@ def main():
     count, margin, difference = check_bundle(model)
     print(f"bundle: {count} of {count} right, smallest margin {margin:.2f},"
           f" largest logit difference {difference:.1e}")
+    images, labels = read_sheet(HELD_OUT, (IMAGE_SIZE, IMAGE_SIZE))
+    accuracy = (model.logits(images).argmax(axis=1) == labels).mean()
+    require(accuracy >= LOWEST_ACCURACY, f"accuracy {accuracy} of the held-out sheet")
+    print(f"held-out sheet: {100 * accuracy:.2f} % of {len(labels)} right")
     count, accuracy, weakest = check_accuracy(model)
     print(f"fresh pictures: {100 * accuracy:.2f} % of {count} right,"
           f" weakest class {100 * weakest:.1f} %")

@@ -5,7 +5,7 @@ import numpy as np
 from drawing.signs import CLASS_COUNT, CLASS_NAMES
 from learning.runtime import class_accuracy
 from road_sign.settings import (BUNDLE_MARGIN, BUNDLE_PER_CLASS, HELD_OUT_PER_CLASS, SCHEDULE,
-                                TRAINING_PER_CLASS)
+                                SHEET_PER_CLASS, TRAINING_PER_CLASS)
 
 WEAKEST_SHOWN = 6
 
@@ -59,6 +59,10 @@ used for nothing else) are named rightly: {accuracy:.2f} %. The weakest classes:
 |---:|---|---:|---|
 {weakest}
 
+The first {sheet_per_class} held-out pictures of each class, {sheet} in all, **not chosen**, are
+kept in `crates/isolde-apps/tests/held_out/road-sign/`. A test demands at least
+97 % of them.
+
 ## Bundled images
 
 `images/` holds {bundled} pictures, {per_class} of each class, in shuffled order; `labels.csv`
@@ -105,4 +109,5 @@ def model_card(parameters, predicted, labels):
         training=CLASS_COUNT * TRAINING_PER_CLASS, training_per_class=TRAINING_PER_CLASS,
         epochs=SCHEDULE.epochs, weakest=weakest_rows(predicted, labels),
         bundled=CLASS_COUNT * BUNDLE_PER_CLASS, per_class=BUNDLE_PER_CLASS,
-        margin=BUNDLE_MARGIN)
+        margin=BUNDLE_MARGIN, sheet=CLASS_COUNT * SHEET_PER_CLASS,
+        sheet_per_class=SHEET_PER_CLASS)

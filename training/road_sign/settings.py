@@ -20,4 +20,8 @@ BUNDLE_PER_CLASS = 2
 # because two processors round differently.
 BUNDLE_MARGIN = 2.0
 
-ASSETS = Path(__file__).resolve().parents[2] / "crates/isolde-apps/assets/road-sign"
+SHEET_PER_CLASS, SHEET_COLUMNS = 5, 20  # held-out pictures kept for tests
+
+CRATE = Path(__file__).resolve().parents[2] / "crates/isolde-apps"
+ASSETS = CRATE / "assets/road-sign"
+HELD_OUT = CRATE / "tests/held_out/road-sign"
