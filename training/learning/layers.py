@@ -256,5 +256,6 @@ def initial(network, seed, input_channels=3):
 
 
 def count(parameters):
-    """How many numbers the training adjusts."""
-    return sum(int(value.size) for value in parameters.values())
+    """How many numbers the exported network has: scales are folded into the weights."""
+    return sum(int(value.size) for name, value in parameters.items()
+               if not name.endswith(".scale"))
