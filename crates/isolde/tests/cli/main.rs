@@ -8,6 +8,7 @@
 
 mod agent;
 mod app;
+mod app_image;
 mod exec;
 mod host;
 mod hostile;
