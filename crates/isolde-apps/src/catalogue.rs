@@ -54,6 +54,9 @@ pub struct Description {
     pub(crate) expected_outputs: &'static str,
     /// Names of the applications whose networks it runs.
     pub networks: &'static [&'static str],
+    /// Inferences of a launch, compact and reference, that make it long enough to show
+    /// its spread and short enough to be repeated: unless the user asks for more.
+    pub pace: [u32; 2],
     /// Names of the tasks that an inference consists of; empty where it is one.
     pub tasks: &'static [&'static str],
     /// Loads it.
@@ -203,6 +206,12 @@ impl Choice {
     #[must_use]
     pub fn expected_labels(&self) -> Option<Vec<u32>> {
         (self.size == Size::Compact).then(|| self.description.expected_labels())
+    }
+
+    /// Inferences of a launch unless the user asks for another number.
+    #[must_use]
+    pub fn pace(&self) -> u32 {
+        self.description.pace[self.size as usize]
     }
 
     /// Files that it needs in [`Setting::networks`].

@@ -42,6 +42,7 @@ pub(crate) const DESCRIPTION: Description = Description {
     bundled: BUNDLED,
     expected_outputs: include_str!("../assets/driving-scenario/expected.json"),
     networks: &["object-detection", "traffic-light", "road-sign", "lane-keeping"],
+    pace: [30, 3],
     tasks: TASKS,
     load,
     // The largest of its parts'.

@@ -44,6 +44,7 @@ pub(crate) const DESCRIPTION: Description = Description {
     bundled: BUNDLED,
     expected_outputs: include_str!("../assets/image-classification/expected.json"),
     networks: &[NAME],
+    pace: [200, 60],
     tasks: &[],
     load,
     // Logits reach about 30; sums of up to a thousand products over some fifty layers

@@ -44,6 +44,7 @@ pub(crate) const DESCRIPTION: Description = Description {
     bundled: BUNDLED,
     expected_outputs: include_str!("../assets/road-sign/expected.json"),
     networks: &[NAME],
+    pace: [300, 300],
     tasks: &[],
     load,
     // Logits reach about 30; f32 sums over at most 400 products in any order

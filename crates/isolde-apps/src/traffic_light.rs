@@ -40,6 +40,7 @@ pub(crate) const DESCRIPTION: Description = Description {
     bundled: BUNDLED,
     expected_outputs: include_str!("../assets/traffic-light/expected.json"),
     networks: &[NAME],
+    pace: [200, 15],
     tasks: &[],
     load,
     // Logits reach about 30; sums of up to a thousand products over some fifty layers

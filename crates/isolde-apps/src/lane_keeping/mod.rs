@@ -45,6 +45,7 @@ pub(crate) const DESCRIPTION: Description = Description {
     bundled: BUNDLED,
     expected_outputs: include_str!("../../assets/lane-keeping/expected.json"),
     networks: &[NAME],
+    pace: [60, 3],
     tasks: &[],
     load,
     // Logits are of some tens; sums of up to a thousand products over sixteen layers

@@ -51,6 +51,7 @@ pub(crate) const DESCRIPTION: Description = Description {
     bundled: BUNDLED,
     expected_outputs: include_str!("../../assets/object-detection/expected.json"),
     networks: &[NAME],
+    pace: [60, 10],
     tasks: &[],
     load,
     // Logits are of some tens; sums of up to a thousand products over some sixty

@@ -27,6 +27,11 @@ tolerance of what ONNX Runtime gave for the same network and input. In reference
 mean nothing: outputs must be finite and of the right shapes, on the first two inputs. Where
 anything is wrong, the exit code is 4.")]
     Check(CheckArguments),
+    /// Write networks of reference size: the study's topologies, with weights drawn from a seed
+    #[command(after_help = "\
+Predictions of such networks mean nothing; their cost is that of the study's. `run` and `check` write
+what they need by themselves; this is for looking at the files, or for other engines.")]
+    Build(BuildArguments),
     /// Write an application's networks and the very inputs that they get, for other engines
     #[command(after_help = "\
 The new folder holds each network as NAME.onnx, its inputs as NAME.npz (numpy) with an array
@@ -60,6 +65,21 @@ pub(super) struct CheckArguments {
     pub(super) applications: Vec<Choice>,
     #[command(flatten)]
     pub(super) networks: NetworksArguments,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct BuildArguments {
+    /// Which applications' [default: all]
+    #[arg(value_name = "NAME")]
+    pub(super) applications: Vec<Choice>,
+    /// In reference size, the only one that is not part of this program
+    #[arg(long, required = true)]
+    pub(super) reference: bool,
+    /// Folder for the files [default: the cache]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputArguments,
 }

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod args;
+mod build;
 mod check;
 mod export;
 mod image;
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: &AppArguments) -> anyhow::Result<ExitCode> {
         AppCommand::List(output) => list::run(output),
         AppCommand::Show(show) => show::run(show),
         AppCommand::Check(check) => check::run(check),
+        AppCommand::Build(build) => build::run(build),
         AppCommand::Export(export) => export::run(export),
         AppCommand::Image(image) => image::run(image),
     }
