@@ -15,10 +15,6 @@ NETWORK_SEED = 4  # initial weights and order of batches
 
 TRAINING_SCENES = 2400
 HELD_OUT_SCENES = 400
-# First on the picture with a narrow rim, which is faster, then with the whole
-# letterbox, so that the statistics of the normalisation are those of real use.
-CROPPED = Schedule(epochs=5, batch=16, peak_rate=3e-3)
-WHOLE = Schedule(epochs=1, batch=16, peak_rate=4e-4)
-WHOLE_SCENES = 1200
+SCHEDULE = Schedule(epochs=5, batch=16, peak_rate=3e-3)
 
 ASSETS = Path(__file__).resolve().parents[2] / "crates/isolde-apps/assets/object-detection"
