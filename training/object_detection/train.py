@@ -17,13 +17,11 @@ from object_detection.loss import detection_loss
 from object_detection.model_card import model_card
 from object_detection.network import ANCHORS_PER_CELL, STRIDES, yolo
 from object_detection.precision import mean_precision, measure
-from object_detection.settings import (ASSETS, HELD_OUT_SCENES, HELD_OUT_SEED, NETWORK_SEED,
-                                       SCHEDULE, SIZE, TRAINING_SCENES, TRAINING_SEED,
-                                       WIDTH_MULTIPLE)
+from object_detection.settings import (ASSETS, CROPPED, HELD_OUT_SCENES, HELD_OUT_SEED,
+                                       NETWORK_SEED, SIZE, TRAINING_SCENES, TRAINING_SEED, WHOLE,
+                                       WHOLE_SCENES, WIDTH_MULTIPLE)
 
-# Rows seen in training, of 320: the picture's 180 and what makes whole cells. Most
-# of the letterbox is grey and would cost as much as the picture.
-TRAINING_HEIGHT = 192
+CROPPED_HEIGHT = 192  # rows of 320: the picture's 180 and what makes whole cells
 FIRST_OBJECTNESS = -4.6  # one anchor in a hundred, before anything is learnt
 FIRST_CLASS = -2.5  # one class in thirteen
 network = partial(yolo, multiple=WIDTH_MULTIPLE, classes=len(CLASSES))
@@ -45,19 +43,30 @@ def first_parameters():
     return parameters, statistics
 
 
-def prepare(rng, pictures, tables):
-    """Mirrors half of the pictures and gives all a narrow rim."""
-    turned = rng.random(len(pictures)) < 0.5
-    pictures = np.where(turned[:, None, None, None], pictures[:, :, ::-1], pictures)
-    tables = raised(tables, (TRAINING_HEIGHT - pictures.shape[1]) // 2)
-    opposite = tables[..., [0, 3, 2, 1, 4]] * [1, -1, 1, -1, 1] + [0, SIZE, 0, SIZE, 0]
-    tables = np.where(turned[:, None, None], opposite, tables)
-    return unit(padded(pictures, TRAINING_HEIGHT)), tables.astype(np.float32)
+def prepare(height):
+    """A function that mirrors half of the pictures and gives all a rim, to a height."""
+    def prepared(rng, pictures, tables):
+        turned = rng.random(len(pictures)) < 0.5
+        pictures = np.where(turned[:, None, None, None], pictures[:, :, ::-1], pictures)
+        tables = raised(tables, (height - pictures.shape[1]) // 2)
+        opposite = tables[..., [0, 3, 2, 1, 4]] * [1, -1, 1, -1, 1] + [0, SIZE, 0, SIZE, 0]
+        tables = np.where(turned[:, None, None], opposite, tables)
+        return unit(padded(pictures, height)), tables.astype(np.float32)
+    return prepared
+
+
+def adapted(state, pictures, tables):
+    """A state trained on cropped pictures, trained on with the whole letterbox."""
+    chosen = slice(0, WHOLE_SCENES)
+    return train(loss, *state, (pictures[chosen], tables[chosen]), WHOLE, NETWORK_SEED,
+                 prepare(SIZE))
 
 
 def trained_on(pictures, tables):
     """Trained (parameters, statistics)."""
-    return train(loss, *first_parameters(), (pictures, tables), SCHEDULE, NETWORK_SEED, prepare)
+    state = train(loss, *first_parameters(), (pictures, tables), CROPPED, NETWORK_SEED,
+                  prepare(CROPPED_HEIGHT))
+    return adapted(state, pictures, tables)
 
 
 def export(trained, path):
