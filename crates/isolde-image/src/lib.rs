@@ -7,6 +7,7 @@
 //! Everything made is kept in a [`Store`], a cache folder keyed by digest.
 
 mod contents;
+mod debian;
 mod error;
 mod export;
 mod ext4;
@@ -22,6 +23,7 @@ mod tool;
 mod tree;
 mod upkeep;
 
+pub use debian::{DebianRoot, check_room};
 pub use error::ImageError;
 pub use export::{Account, ExportForm, export_image};
 pub use image::{Image, ImageConfig};
