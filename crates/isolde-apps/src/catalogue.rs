@@ -1,8 +1,9 @@
 //! The applications that this program brings, and the sizes they come in.
 
-use std::fmt;
+use std::borrow::Cow;
 use std::path::Path;
 use std::str::FromStr;
+use std::{fmt, fs};
 
 use crate::bundled::Bundled;
 use crate::own_network::OwnNetwork;
@@ -215,6 +216,24 @@ impl Choice {
         }
     }
 
+    /// Its own network as ONNX; `None` where it runs those of others. `networks` is the
+    /// folder with networks of reference size.
+    ///
+    /// # Errors
+    /// That its file cannot be read.
+    pub fn network(&self, networks: &Path) -> Result<Option<Cow<'static, [u8]>>, AppError> {
+        let Some(compact) = self.description.compact_network() else { return Ok(None) };
+        if self.size == Size::Compact {
+            return Ok(Some(Cow::Borrowed(compact)));
+        }
+        let path = networks.join(network_file(self.description.name));
+        let read = fs::read(&path).map_err(|error| AppError::Load {
+            model: path.display().to_string(),
+            source: error.into(),
+        });
+        read.map(|bytes| Some(Cow::Owned(bytes)))
+    }
+
     /// Loads it; `networks` is the folder with networks of reference size.
     ///
     /// # Errors
@@ -231,6 +250,18 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_had_in_either_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = |text: &str| text.parse::<Choice>().unwrap().network(folder.path());
+        let compact = network("road-sign").unwrap().unwrap();
+        fs::write(folder.path().join("road-sign.onnx"), &compact[1..]).unwrap();
+        assert_eq!(network("road-sign:reference").unwrap().unwrap()[..], compact[1..]);
+        assert_eq!(network("driving-scenario").unwrap(), None);
+        let error = network("traffic-light:reference").unwrap_err().to_string();
+        assert!(error.ends_with("traffic-light.onnx`"), "{error}");
+    }
 
     #[test]
     fn a_choice_survives_its_text() {

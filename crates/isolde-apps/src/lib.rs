@@ -38,4 +38,4 @@ pub use check::{Checked, check};
 pub use engine::Threads;
 pub use error::AppError;
 pub use export::{ExportError, export};
-pub use sample::{kept_values, sample};
+pub use sample::{kept_values, sample, spread};

@@ -19,7 +19,8 @@ pub fn sample(output: &[f32], inputs: u32) -> Vec<f32> {
 }
 
 /// All values, or `most` of them at even distances, the first among them.
-pub(crate) fn spread(output: &[f32], most: usize) -> Vec<f32> {
+#[must_use]
+pub fn spread(output: &[f32], most: usize) -> Vec<f32> {
     if output.len() <= most {
         return output.to_vec();
     }

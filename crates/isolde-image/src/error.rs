@@ -69,6 +69,12 @@ pub enum ImageError {
         /// The end of what it said.
         said: String,
     },
+    /// ONNX Runtime could not be put into an image.
+    #[error("an image with ONNX Runtime cannot be made: {reason}")]
+    OnnxRuntime {
+        /// Why, and what to do.
+        reason: String,
+    },
     /// There is no room to make something.
     #[error(
         "{} MiB are free in {}, and making it takes {} MiB: set TMPDIR to a folder with more room",

@@ -18,6 +18,7 @@ mod intake;
 mod kernel;
 mod layer;
 mod merged;
+pub mod onnxruntime;
 mod store;
 mod tool;
 mod tree;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use isolde_apps::Choice;
 
 use crate::args::OutputArguments;
@@ -32,6 +32,16 @@ anything is wrong, the exit code is 4.")]
 The new folder holds each network as NAME.onnx, its inputs as NAME.npz (numpy) with an array
 input_000 and so on for each bundled input, and export.json, which names both in their order.")]
     Export(ExportArguments),
+    /// Make an image that runs an application's network with another inference engine, and hold
+    /// its outputs against those of the engine that is part of this program
+    #[command(after_help = "\
+The image goes into the cache and is run as any other, for instance with
+  isolde run --image isolde/road-sign:onnxruntime --on process,container --inferences 50
+
+What all such images have in common comes from Debian's packages and the Python package index and
+is made once, which needs mmdebstrap, pip3, the network and the rights of root. Where outputs
+differ by more than the tolerance, the exit code is 4.")]
+    Image(ImageArguments),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +74,36 @@ pub(super) struct ExportArguments {
     pub(super) out: PathBuf,
     #[command(flatten)]
     pub(super) networks: NetworksArguments,
+}
+
+/// An engine that an application's network can be run with in an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Engine {
+    /// ONNX Runtime in Python
+    Onnxruntime,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImageArguments {
+    /// Which application, in compact size or as NAME:reference
+    #[arg(value_name = "NAME", default_value = "road-sign")]
+    pub(super) application: Choice,
+    /// The inference engine
+    #[arg(long, value_enum, default_value_t = Engine::Onnxruntime)]
+    pub(super) engine: Engine,
+    /// Name of the image [default: isolde/NAME:ENGINE]
+    #[arg(long, value_name = "REF")]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) networks: NetworksArguments,
+    /// The environment in which it runs once for its outputs [default: the first that can run]
+    #[arg(long = "on", value_name = "ENV")]
+    pub(super) environment: Option<String>,
+    /// No progress
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

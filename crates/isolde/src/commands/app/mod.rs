@@ -1,8 +1,10 @@
 //! `isolde app`: the applications that this program brings. One file per verb.
 
+mod agreement;
 mod args;
 mod check;
 mod export;
+mod image;
 mod list;
 mod show;
 
@@ -23,6 +25,7 @@ pub(crate) fn run(arguments: &AppArguments) -> anyhow::Result<ExitCode> {
         AppCommand::Show(show) => show::run(show),
         AppCommand::Check(check) => check::run(check),
         AppCommand::Export(export) => export::run(export),
+        AppCommand::Image(image) => image::run(image),
     }
 }
 

@@ -65,7 +65,7 @@ fn exit_of(error: &ImageError) -> Exit {
             Exit::Usage
         }
         ImageError::Intake(IntakeError::DiskFull { .. }) => Exit::Unwritten,
-        ImageError::Intake(IntakeError::Interrupted) => Exit::Interrupted,
+        ImageError::Interrupted | ImageError::Intake(IntakeError::Interrupted) => Exit::Interrupted,
         _ => Exit::Unfit,
     }
 }
