@@ -39,20 +39,22 @@ impl DebianRoot<'_> {
         MMDEBSTRAP.find().map(|_| ())
     }
 
-    /// Makes it as the new folder `root`, beside which packages lie for a while.
+    /// Makes it as the new folder `root`, beside which temporary files lie for a while.
     /// Needs the network and root's rights.
     ///
     /// # Errors
     /// What mmdebstrap said, that it took too long or was stopped.
     pub fn make(&self, root: &Path, watch: &mut Watch<'_>) -> Result<(), ImageError> {
-        MMDEBSTRAP.follow(
-            self.arguments(root),
+        let folder = root.parent().unwrap_or(Path::new("/"));
+        let temporary = folder.display().to_string();
+        let environment = [
             // Isolde makes the initramfs of its guests itself.
-            &[("INITRD", "No"), ("DEBIAN_FRONTEND", "noninteractive")],
-            root.parent().unwrap_or(Path::new("/")),
-            PATIENCE,
-            watch,
-        )
+            ("INITRD", "No"),
+            ("DEBIAN_FRONTEND", "noninteractive"),
+            // What it leaves when it is killed goes with the folder.
+            ("TMPDIR", temporary.as_str()),
+        ];
+        MMDEBSTRAP.follow(self.arguments(root), &environment, folder, PATIENCE, watch)
     }
 
     fn arguments(&self, root: &Path) -> Vec<String> {

@@ -78,7 +78,11 @@ pub fn base(
     install(&root, folder.path(), wheels, &mut watch)?;
     compile(&root, folder.path(), &mut watch)?;
     (watch.progress)("taking it into the cache");
-    Intake::new(store).cancelled(stopped).add(&ImageOrigin::Folder(root), Some(&name()))
+    let intake = Intake::new(store).cancelled(stopped);
+    let mut image = intake.add(&ImageOrigin::Folder(root), Some(&name()))?;
+    image.origin = format!("Debian's {SUITE}, {} of the Python package index", pins());
+    store.keep_image(&image)?;
+    Ok(image)
 }
 
 /// Debian's name of this architecture, and that of its wheels.
@@ -120,6 +124,7 @@ fn install(
         "--no-cache-dir",
         "--require-hashes",
         "--progress-bar=off",
+        "--retries=2",
     ]
     .map(str::to_owned)
     .to_vec();
