@@ -8,6 +8,7 @@
 
 mod agent;
 mod app;
+mod app_image;
 mod arrays;
 mod exec;
 mod host;
