@@ -160,7 +160,6 @@ fn what_cannot_be_meant_is_refused() {
         (&["--engine", "other"], &["'other'", "onnxruntime"]),
         (&["--name", "Bad"], &["`Bad`", "lower-case"]),
         (&["driving-scenario"], &["several networks", "images of object-detection"]),
-        (&["road-sign:reference"], &["--networks"]),
         (
             &["road-sign:reference", "--networks", "/none"],
             &["/none/road-sign.onnx", "No such file"],

@@ -129,9 +129,18 @@ pub(super) fn compare(
 ) -> anyhow::Result<Agreement> {
     let environment = place.probed.report.environment.clone();
     let said = run_once(image, embedded.outputs.len(), place, interrupt)?;
-    let theirs = outputs(&said)?;
-    let largest_difference = largest_difference(&embedded.outputs, &theirs)?;
-    let magnitudes = embedded.outputs.iter().flatten().map(|value| value.abs());
+    judge(choice, environment, &embedded.outputs, &outputs(&said)?)
+}
+
+/// Whether values in the same places are near enough to each other.
+fn judge(
+    choice: &Choice,
+    environment: EnvironmentName,
+    ours: &[Vec<f32>],
+    theirs: &[Vec<f32>],
+) -> anyhow::Result<Agreement> {
+    let largest_difference = largest_difference(ours, theirs)?;
+    let magnitudes = ours.iter().flatten().map(|value| value.abs());
     let tolerance = match choice.size {
         Size::Compact => choice.description.output_tolerance,
         Size::Reference => REFERENCE_TOLERANCE * magnitudes.fold(0.0, f32::max),
@@ -256,6 +265,19 @@ mod tests {
         assert!(largest_difference(&ours[..1], &theirs).is_err());
         assert!(largest_difference(&[vec![1.0], vec![0.0, 3.0]], &theirs).is_err());
         assert!(outputs(b"{\"inference_ns\": 5}\n").is_err());
+    }
+
+    #[test]
+    fn what_is_too_far_apart_does_not_agree() {
+        let agrees = |choice: &str, difference: f32| {
+            let (ours, theirs) = ([vec![-8.0, 2.0]], [vec![-8.0, 2.0 + difference]]);
+            let place = EnvironmentName::new("process");
+            judge(&choice.parse().unwrap(), place, &ours, &theirs).unwrap().agrees
+        };
+        let allowed = isolde_apps::find("road-sign").unwrap().output_tolerance;
+        assert!(agrees("road-sign", 0.9 * allowed) && !agrees("road-sign", 1.1 * allowed));
+        // A thousandth of 8.
+        assert!(agrees("road-sign:reference", 0.007) && !agrees("road-sign:reference", 0.009));
     }
 
     #[test]
