@@ -24,6 +24,9 @@ pub struct Tool {
     pub package: &'static str,
 }
 
+/// What tools say of a full disk (`ENOSPC` in the C locale).
+pub(crate) const NO_SPACE: &str = "No space left on device";
+
 /// What is kept of each of a tool's outputs.
 const OUTPUT_LIMIT: u64 = 1 << 20;
 
@@ -161,7 +164,9 @@ fn reason(lines: &VecDeque<String>) -> Option<String> {
     let says_why = |line: &&String| {
         line.contains("error:") || line.starts_with("E: ") || line.starts_with("ERROR: ")
     };
-    let error = lines.iter().find(says_why);
+    // Of which every tool makes words of its own afterwards.
+    let full = lines.iter().find(|line| line.contains(NO_SPACE));
+    let error = full.or_else(|| lines.iter().find(says_why));
     error.or_else(|| lines.iter().rfind(|line| !line.trim().is_empty())).cloned()
 }
 
@@ -266,6 +271,8 @@ mod tests {
         assert_eq!(follow(apt), "sh failed: E: Failed to fetch x");
         assert_eq!(follow("echo ERROR: no wheel; echo bye; exit 1"), "sh failed: ERROR: no wheel");
         assert_eq!(follow("echo one; echo two; exit 1"), "sh failed: two");
+        let full = "echo E: tar; echo tar: x: No space left on device; echo E: failed; exit 1";
+        assert_eq!(follow(full), "sh failed: tar: x: No space left on device");
     }
 
     #[test]

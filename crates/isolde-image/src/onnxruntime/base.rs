@@ -8,6 +8,7 @@ use rustix::process::geteuid;
 use sha2::{Digest, Sha256};
 
 use super::VERSION;
+use crate::tool::NO_SPACE;
 use crate::{
     DebianRoot, Image, ImageError, ImageName, ImageOrigin, Intake, Platform, Store, Tool, Watch,
     check_room,
@@ -192,11 +193,13 @@ fn failed(reason: &str) -> ImageError {
     ImageError::OnnxRuntime { reason: reason.to_owned() }
 }
 
-/// A tool's failure with what to look at.
+/// A tool's failure with what to look at, unless the disk is full.
 fn explained(error: ImageError, question: &str) -> ImageError {
     match error {
         ImageError::ToolFailed { tool, said } => {
-            failed(&format!("{tool} failed: {said}; {question}"))
+            let full = said.contains(NO_SPACE);
+            let hint = if full { "set TMPDIR to a folder with more room" } else { question };
+            failed(&format!("{tool} failed: {said}; {hint}"))
         }
         other => other,
     }

@@ -93,8 +93,10 @@ fn what_fails_on_the_way_is_told_and_leaves_nothing() {
     }
     let unresolved = "echo 'E: Failed to fetch http://x  Temporary failure resolving'; exit 1";
     let no_wheel = "echo 'ERROR: No matching distribution found for onnxruntime'; exit 1";
+    let full = "echo 'tar: x: Cannot write: No space left on device'; echo 'E: failed'; exit 1";
     for (mmdebstrap, pip, words) in [
-        (unresolved, "exit 1", &["Temporary failure resolving", "to be reached from here?"][..]),
+        (full, "exit 1", &["No space left on device", "set TMPDIR"][..]),
+        (unresolved, "exit 1", &["Temporary failure resolving", "to be reached from here?"]),
         (MAKES_ROOT, no_wheel, &["No matching distribution", "Python 3.11", "PIP_INDEX_URL"]),
         // Nothing to compile with: the root is empty.
         (MAKES_ROOT, "exit 0", &["chroot failed"]),
