@@ -161,6 +161,7 @@ fn what_cannot_be_meant_is_refused() {
         (&["road-sign:huge"], &["unknown size `huge`", "road-sign:reference"]),
         (&["--engine", "other"], &["'other'", "onnxruntime"]),
         (&["--name", "Bad"], &["`Bad`", "lower-case"]),
+        (&["driving-scenario:reference"], &["several networks"]),
         (&["driving-scenario"], &["several networks", "images of object-detection"]),
         (
             &["road-sign:reference", "--networks", "/none"],

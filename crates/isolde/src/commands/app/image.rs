@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use isolde_apps::{Choice, Size};
 use isolde_image::{Image, ImageName, IntakeError, Store, onnxruntime};
 use isolde_model::SCHEMA_VERSION;
@@ -29,21 +30,27 @@ pub(super) fn run(arguments: &ImageArguments) -> anyhow::Result<ExitCode> {
     let interrupt = signals::interrupt(true)?;
     let choice = &arguments.application;
     let name = image_name(arguments)?;
+    if choice.description.compact_network().is_none() {
+        return Err(several(choice));
+    }
     let networks = networks_folder(&[*choice], &arguments.networks)?;
-    let network =
-        choice.network(&networks).exit_with(Exit::Usage)?.ok_or_else(|| several(choice))?;
+    let network = choice.network(&networks).exit_with(Exit::Usage)?;
+    let network = network.context("an application without a network")?;
     let provisions = resolve::provisions()?;
     let probed = agreement::environment(arguments.environment.as_deref(), &provisions)?;
-    let embedded = Embedded::run(choice, &networks, &interrupt)?;
     let store = provisions.store();
     // From before the base is looked for: a clean-up must not take it.
     let _hold = told(store.hold())?;
     let base = base(store, arguments.quiet, &interrupt)?;
+    if !arguments.quiet {
+        talk("running it with the embedded engine");
+    }
+    let embedded = Embedded::run(choice, &networks, &interrupt)?;
     let work = onnxruntime::Work { network: &network, inputs: &embedded.inputs };
     let stop = || interrupt.is_triggered();
     let image = told(onnxruntime::image(store, &base, &work, &name, &stop))?;
     if !arguments.quiet {
-        talk(&format!("running it in {} for its outputs", probed.report.environment));
+        talk(&format!("running it with ONNX Runtime in {}", probed.report.environment));
     }
     let place = agreement::Place { provisions, probed };
     let agreement = agreement::compare(choice, &image, &embedded, place, &interrupt)?;
