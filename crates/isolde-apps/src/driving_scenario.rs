@@ -58,7 +58,7 @@ const BOXES_PLACE: u32 = 4096;
 const MOST_BOXES: u32 = 255;
 /// What is cut out around a box on every side, as a part of its longer side: a sign
 /// fills then as much of its picture as in the training of its network.
-const MARGIN: f32 = 0.15;
+const MARGIN: f32 = 0.1;
 
 fn load(setting: &Setting<'_>) -> Result<Box<dyn Application>, AppError> {
     Ok(Box::new(DrivingScenario {

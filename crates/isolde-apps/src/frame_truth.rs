@@ -69,9 +69,9 @@ fn points(value: &Value) -> Vec<(f64, f64)> {
     value.as_array().into_iter().flatten().map(point).collect()
 }
 
-/// The values, each a little larger or smaller, by more than any CPU's order of sums
-/// makes them.
+/// The values, each a little larger or smaller, by ten times what
+/// another order of sums makes them.
 pub(crate) fn disturbed(values: &[f32]) -> Vec<f32> {
-    let sign = |place: usize| if place.count_ones() % 2 == 0 { 1e-3 } else { -1e-3 };
+    let sign = |place: usize| if place.count_ones() % 2 == 0 { 1e-4 } else { -1e-4 };
     values.iter().enumerate().map(|(place, value)| value + sign(place)).collect()
 }
