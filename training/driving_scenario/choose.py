@@ -16,22 +16,26 @@ from PIL import Image
 from drawing.frames import frame
 from drawing.scene import CLASSES
 from lane_keeping import lines
-from learning.runtime import OnnxModel
+from learning.preprocess import signed, stretched
+from learning.runtime import OnnxModel, margins
 from object_detection.boxes import letterboxed, rows, unit
 from object_detection.decode import detections, overlaps
 from object_detection.settings import SIZE
 
 FRAMES_SEED = 43
-FRAMES = 6
+FRAMES = 8
 WIDTH, HEIGHT = 1280, 720
 OVERSAMPLING = 2  # drawn this much larger and then averaged down
 QUALITY = 90  # of the JPEG files
 
 CONFIDENCE = 0.25  # what the application takes for an object
-LEAST_CONFIDENCE = 0.255  # of the light and the sign
+LEAST_CONFIDENCE = 0.35  # of the light and the sign
 LEAST_OVERLAP = 0.6
-LEAST_RECALL = 0.3  # share of the boxes found
+LEAST_RECALL = 0.5  # share of the boxes found
 LEAST_LANE_IOU = 0.6
+LEAST_MARGIN = 1.0  # between a classifier's two highest logits
+MARGIN = 0.1  # around a box, as a part of its longer side: as in driving_scenario.rs
+LIGHT_SIZE = (96, 96)
 ASSETS = Path(__file__).resolve().parents[2] / "crates/isolde-apps/assets"
 
 
@@ -88,6 +92,33 @@ def recall(found, drawn):
     return np.mean(hits)
 
 
+def cut_out(pixels, corners):
+    """The part of the frame that the driving scenario classifies: a box with a margin."""
+    x0, y0, x1, y1 = corners
+    margin = MARGIN * max(x1 - x0, y1 - y0)
+    left, top = (max(0, int(np.floor(v - margin + 0.5))) for v in (x0, y0))
+    right, bottom = (min(most, int(np.floor(v + margin + 0.5)))
+                     for v, most in ((x1, WIDTH), (y1, HEIGHT)))
+    return Image.fromarray(pixels).crop((left, top, right, bottom))
+
+
+def light_is_named(model, pixels, corners, state):
+    """Whether the traffic-light network tells the state of the light in a box."""
+    picture = signed(stretched(cut_out(pixels, corners), *LIGHT_SIZE))
+    logits = model.logits(picture.transpose(2, 0, 1)[None])
+    label = {"green": 1, "red": 2}.get(state, 0)
+    return logits[0].argmax() == label and margins(logits)[0] >= LEAST_MARGIN
+
+
+def sign_is_named(model, pixels, corners, label):
+    """Whether the road-sign network names the sign in a box of the frame."""
+    crop = cut_out(pixels, corners)
+    rgb = np.asarray(crop.resize((32, 32), Image.Resampling.BILINEAR), np.float32)
+    grey = rgb @ np.array([0.299, 0.587, 0.114], np.float32) / np.float32(255)
+    logits = model.logits(((grey - np.float32(0.5)) / np.float32(0.5))[None, None])
+    return logits[0].argmax() == label and margins(logits)[0] >= LEAST_MARGIN
+
+
 def lane_iou(model, pixels, lanes):
     """Mean IoU of the lines of one frame."""
     truth = lines.mask(lanes, WIDTH, HEIGHT)
@@ -103,12 +134,17 @@ def judged(models, drawn, pixels):
         return None
     if recall(found, drawn) < LEAST_RECALL:
         return None
+    state = light[1].kind.removeprefix("traffic light ")
+    if not light_is_named(models["traffic-light"], pixels, light[0][2], state):
+        return None
+    if not sign_is_named(models["road-sign"], pixels, sign[0][2], sign[1].sign):
+        return None
     if lane_iou(models["lane-keeping"], pixels, drawn.lanes) < LEAST_LANE_IOU:
         return None
     return {"boxes": [[box.kind, *box.corners] for box in drawn.boxes],
             "lanes": {str(number): [[round(float(x), 1), round(float(y), 1)] for x, y in points]
                       for number, points in drawn.lanes.items()},
-            "light": light[1].kind.removeprefix("traffic light "), "sign": sign[1].sign}
+            "light": state, "sign": sign[1].sign}
 
 
 def write_truth(path, truths):
@@ -122,7 +158,7 @@ def main():
     shutil.rmtree(folder / "images", ignore_errors=True)
     (folder / "images").mkdir(parents=True)
     models = {name: OnnxModel(ASSETS / name / "model.onnx")
-              for name in ("object-detection", "lane-keeping")}
+              for name in ("object-detection", "lane-keeping", "road-sign", "traffic-light")}
     truths, index = {}, 0
     while len(truths) < FRAMES:
         drawn = scene(index)

@@ -4,7 +4,7 @@ from drawing.frames import HEIGHT, WIDTH
 from object_detection.decode import OVERLAP
 from object_detection.precision import LEAST_CONFIDENCE, mean_precision
 from object_detection.settings import (CROPPED, HELD_OUT_SCENES, SIZE, TRAINING_SCENES, WHOLE,
-                                       WHOLE_SCENES, WIDTH_MULTIPLE)
+                                       WIDTH_MULTIPLE)
 
 CARD = """\
 # Model card: object detection
@@ -51,7 +51,7 @@ at least 2.5 pixels wide and 7 high at the size of the network's input.
 ## Training
 
 {training:,} scenes drawn at {frame}, {cropped_epochs} epochs on the picture with a narrow rim, then
-{whole_epochs} on {whole:,} of them with the whole letterbox; half of the pictures are mirrored;
+{whole_epochs} with the whole letterbox; half of the pictures are mirrored;
 batches of {batch}, the loss of YOLOv5 (CIoU, objectness, classes), Adam with decoupled
 weight decay 1e-4, warm-up and cosine decay, JAX on the CPU, fixed seeds. The one
 command that repeats it is in `training/object_detection/README.md`.
@@ -89,5 +89,5 @@ def model_card(parameters, figures, boxes):
         size=SIZE, p3=SIZE // 8, p4=SIZE // 16, p5=SIZE // 32, width=WIDTH_MULTIPLE,
         parameters=parameters, mean=100 * mean_precision(figures), held_out=HELD_OUT_SCENES,
         overlap=OVERLAP, training=TRAINING_SCENES, frame=f"{WIDTH}x{HEIGHT}",
-        cropped_epochs=CROPPED.epochs, whole_epochs=WHOLE.epochs, whole=WHOLE_SCENES,
+        cropped_epochs=CROPPED.epochs, whole_epochs=WHOLE.epochs,
         batch=CROPPED.batch, boxes=boxes, least=LEAST_CONFIDENCE, classes="\n".join(rows))

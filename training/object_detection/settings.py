@@ -18,7 +18,6 @@ HELD_OUT_SCENES = 400
 # First on the picture with a narrow rim, which is faster, then with the whole
 # letterbox, whose grey rows change what the deep layers see.
 CROPPED = Schedule(epochs=5, batch=16, peak_rate=3e-3)
-WHOLE = Schedule(epochs=1, batch=16, peak_rate=2e-3)
-WHOLE_SCENES = 800
+WHOLE = Schedule(epochs=6, batch=16, peak_rate=2e-3)
 
 ASSETS = Path(__file__).resolve().parents[2] / "crates/isolde-apps/assets/object-detection"

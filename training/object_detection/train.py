@@ -19,7 +19,7 @@ from object_detection.network import ANCHORS_PER_CELL, STRIDES, yolo
 from object_detection.precision import mean_precision, measure
 from object_detection.settings import (ASSETS, CROPPED, HELD_OUT_SCENES, HELD_OUT_SEED,
                                        NETWORK_SEED, SIZE, TRAINING_SCENES, TRAINING_SEED, WHOLE,
-                                       WHOLE_SCENES, WIDTH_MULTIPLE)
+                                       WIDTH_MULTIPLE)
 
 CROPPED_HEIGHT = 192  # rows of 320: the picture's 180 and what makes whole cells
 FIRST_OBJECTNESS = -4.6  # one anchor in a hundred, before anything is learnt
@@ -57,9 +57,7 @@ def prepare(height):
 
 def adapted(state, pictures, tables):
     """A state trained on cropped pictures, trained on with the whole letterbox."""
-    chosen = slice(0, WHOLE_SCENES)
-    return train(loss, *state, (pictures[chosen], tables[chosen]), WHOLE, NETWORK_SEED,
-                 prepare(SIZE))
+    return train(loss, *state, (pictures, tables), WHOLE, NETWORK_SEED, prepare(SIZE))
 
 
 def trained_on(pictures, tables):
