@@ -114,7 +114,7 @@ mod tests {
             let checked = check(&choice, Path::new(""), &Threads::new(1)).unwrap();
             assert_eq!(checked.problems, Vec::<String>::new(), "{choice}: {checked:?}");
             assert_eq!(checked.labels_right, Some((choice.description.inputs)()));
-            assert!(checked.inputs >= 6 && checked.values >= checked.inputs, "{choice}");
+            assert!(checked.inputs >= 8 && checked.values >= checked.inputs, "{choice}");
         }
     }
 

@@ -56,8 +56,8 @@ const LANES_PLACE: u32 = 256;
 /// Place of the number of boxes: above 16 sets of lanes.
 const BOXES_PLACE: u32 = 4096;
 const MOST_BOXES: u32 = 255;
-/// What is cut out around a box on every side, as a part of its longer side: a sign
-/// fills then as much of its picture as in the training of its network.
+/// What is cut out around a box on every side, as a part of its longer side: signs and
+/// lights have some of their surroundings in the training of their networks, too.
 const MARGIN: f32 = 0.1;
 
 fn load(setting: &Setting<'_>) -> Result<Box<dyn Application>, AppError> {

@@ -69,8 +69,8 @@ fn points(value: &Value) -> Vec<(f64, f64)> {
     value.as_array().into_iter().flatten().map(point).collect()
 }
 
-/// The values, each a little larger or smaller, by ten times what
-/// another order of sums makes them.
+/// The values, each a little larger or smaller, by some twenty times what another engine's
+/// order of sums makes them.
 pub(crate) fn disturbed(values: &[f32]) -> Vec<f32> {
     let sign = |place: usize| if place.count_ones().is_multiple_of(2) { 1e-4 } else { -1e-4 };
     values.iter().enumerate().map(|(place, value)| value + sign(place)).collect()

@@ -91,5 +91,7 @@ fn what_is_on_the_frames_is_found() {
         detected += detections.len();
     }
     let (recall, precision) = (found as f64 / there as f64, right as f64 / detected as f64);
-    assert!(recall >= 0.4 && precision >= 0.4, "recall {recall}, precision {precision}");
+    // Floors beneath what the detector that ships reaches (0.75 and 0.64): its accuracy is in
+    // its model card.
+    assert!(recall >= 0.7 && precision >= 0.6, "recall {recall}, precision {precision}");
 }
