@@ -38,4 +38,34 @@ pub trait Application: Send {
 
     /// The last inference's answer in words.
     fn answer(&self) -> String;
+
+    /// What the task's network got last; `None` where the task has no network, or one
+    /// whose input is no tensor of `f32`.
+    fn network_input(&self, _task: usize) -> Option<NetworkInput> {
+        None
+    }
+}
+
+/// Runs all phases of all tasks on input number `input`; gives the number that stands
+/// for the answer.
+///
+/// # Errors
+/// What any phase could not do.
+pub fn answer(application: &mut dyn Application, input: u32) -> Result<u32, AppError> {
+    let mut label = 0;
+    for task in 0..application.tasks().len().max(1) {
+        application.prepare(input, task)?;
+        application.infer(task)?;
+        label = application.interpret(task)?;
+    }
+    Ok(label)
+}
+
+/// A network's only input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkInput {
+    /// Lengths of its axes.
+    pub shape: Vec<usize>,
+    /// Its values, the last axis fastest.
+    pub values: Vec<f32>,
 }

@@ -1,6 +1,10 @@
 //! The pictures that this program brings along.
 
-use include_dir::Dir;
+use include_dir::{Dir, include_dir};
+
+/// Frames of road scenes, which several applications look at.
+pub(crate) static SCENES: Dir<'_> =
+    include_dir!("$CARGO_MANIFEST_DIR/assets/driving-scenario/images");
 
 /// Bundled pictures, with the number that each must give, in the order of the
 /// inputs.

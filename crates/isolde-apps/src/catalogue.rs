@@ -1,11 +1,17 @@
 //! The applications that this program brings, and the sizes they come in.
 
-use std::fmt;
+use std::borrow::Cow;
 use std::path::Path;
 use std::str::FromStr;
+use std::{fmt, fs};
 
-use crate::road_sign;
+use crate::bundled::Bundled;
+use crate::own_network::OwnNetwork;
 use crate::{AppError, Application, Threads};
+use crate::{
+    driving_scenario, image_classification, lane_keeping, object_detection, road_sign,
+    traffic_light,
+};
 
 /// Where the networks of reference size lie in a sandbox, relative to its root
 /// folder.
@@ -22,7 +28,6 @@ pub enum Size {
 }
 
 /// An application that can be loaded.
-#[derive(Debug)]
 pub struct Description {
     /// Its name on the command line.
     pub name: &'static str,
@@ -30,14 +35,28 @@ pub struct Description {
     pub summary: &'static str,
     /// Its network's family.
     pub network: &'static str,
-    /// Width and height of the network's input in pixels, compact and reference.
+    /// What the number that stands for its answer is, without a full stop.
+    pub answer: &'static str,
+    /// Width and height of the network's input in pixels, compact and reference; of
+    /// the frames where it has several networks.
     pub sides: [(u32, u32); 2],
+    /// The network that is its own; `None` where it runs those of others.
+    pub(crate) own: Option<&'static OwnNetwork>,
+    /// How its compact network came about and what it reaches, as Markdown; `None`
+    /// where it has none of its own.
+    pub card: Option<&'static str>,
     /// Number of bundled inputs.
     pub inputs: fn() -> u32,
-    /// The number that each bundled input must give in compact size.
-    pub expected_labels: fn() -> Vec<u32>,
+    /// The bundled inputs, with the number that each must give in compact size.
+    pub(crate) bundled: Bundled,
+    /// JSON: for each bundled input's file name a sample of the outputs that another
+    /// engine gave for the same network input in compact size.
+    pub(crate) expected_outputs: &'static str,
     /// Names of the applications whose networks it runs.
     pub networks: &'static [&'static str],
+    /// Inferences of a launch, compact and reference, that make it long enough to show
+    /// its spread and short enough to be repeated: unless the user asks for more.
+    pub pace: [u32; 2],
     /// Names of the tasks that an inference consists of; empty where it is one.
     pub tasks: &'static [&'static str],
     /// Loads it.
@@ -45,6 +64,32 @@ pub struct Description {
     /// Largest absolute difference of an output value in compact size that
     /// different CPUs may cause by summing in another order.
     pub output_tolerance: f32,
+}
+
+impl Description {
+    /// File names of the bundled inputs, in their order.
+    #[must_use]
+    pub fn input_names(&self) -> Vec<&'static str> {
+        self.bundled.labels().map(|(name, _)| name).collect()
+    }
+
+    /// The number that each bundled input must give in compact size.
+    #[must_use]
+    pub fn expected_labels(&self) -> Vec<u32> {
+        self.bundled.labels().map(|(_, label)| label).collect()
+    }
+
+    /// Its network in compact size, as ONNX; `None` where it runs those of others.
+    #[must_use]
+    pub fn compact_network(&self) -> Option<&'static [u8]> {
+        self.own.map(|own| own.compact)
+    }
+}
+
+impl fmt::Debug for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Description").field(&self.name).finish()
+    }
 }
 
 /// What an application is loaded with.
@@ -67,7 +112,26 @@ pub fn network_file(name: &str) -> String {
 /// Every application of this program.
 #[must_use]
 pub fn all() -> &'static [Description] {
-    &[road_sign::DESCRIPTION]
+    &[
+        object_detection::DESCRIPTION,
+        traffic_light::DESCRIPTION,
+        road_sign::DESCRIPTION,
+        lane_keeping::DESCRIPTION,
+        image_classification::DESCRIPTION,
+        driving_scenario::DESCRIPTION,
+    ]
+}
+
+/// Number of parameters of the application's own network in compact size; 0 where it
+/// has none.
+///
+/// # Errors
+/// That the engine does not take the network.
+pub fn compact_parameters(description: &Description) -> Result<u64, AppError> {
+    match description.own {
+        Some(own) => own.compact_parameters(),
+        None => Ok(0),
+    }
 }
 
 /// The application of that name.
@@ -141,7 +205,13 @@ impl Choice {
     /// mean nothing.
     #[must_use]
     pub fn expected_labels(&self) -> Option<Vec<u32>> {
-        (self.size == Size::Compact).then(self.description.expected_labels)
+        (self.size == Size::Compact).then(|| self.description.expected_labels())
+    }
+
+    /// Inferences of a launch unless the user asks for another number.
+    #[must_use]
+    pub fn pace(&self) -> u32 {
+        self.description.pace[self.size as usize]
     }
 
     /// Files that it needs in [`Setting::networks`].
@@ -153,6 +223,24 @@ impl Choice {
                 self.description.networks.iter().map(|name| network_file(name)).collect()
             }
         }
+    }
+
+    /// Its own network as ONNX; `None` where it runs those of others. `networks` is the
+    /// folder with networks of reference size.
+    ///
+    /// # Errors
+    /// That its file cannot be read.
+    pub fn network(&self, networks: &Path) -> Result<Option<Cow<'static, [u8]>>, AppError> {
+        let Some(compact) = self.description.compact_network() else { return Ok(None) };
+        if self.size == Size::Compact {
+            return Ok(Some(Cow::Borrowed(compact)));
+        }
+        let path = networks.join(network_file(self.description.name));
+        let read = fs::read(&path).map_err(|error| AppError::Load {
+            model: path.display().to_string(),
+            source: error.into(),
+        });
+        read.map(|bytes| Some(Cow::Owned(bytes)))
     }
 
     /// Loads it; `networks` is the folder with networks of reference size.
@@ -171,6 +259,18 @@ impl Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_had_in_either_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let network = |text: &str| text.parse::<Choice>().unwrap().network(folder.path());
+        let compact = network("road-sign").unwrap().unwrap();
+        fs::write(folder.path().join("road-sign.onnx"), &compact[1..]).unwrap();
+        assert_eq!(network("road-sign:reference").unwrap().unwrap()[..], compact[1..]);
+        assert_eq!(network("driving-scenario").unwrap(), None);
+        let error = network("traffic-light:reference").unwrap_err().to_string();
+        assert!(error.ends_with("traffic-light.onnx`"), "{error}");
+    }
 
     #[test]
     fn a_choice_survives_its_text() {

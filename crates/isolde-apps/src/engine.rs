@@ -88,6 +88,31 @@ impl Network {
         }
     }
 
+    /// Number of its parameters.
+    pub(crate) fn parameters(&self) -> u64 {
+        self.model.parameters() as u64
+    }
+
+    /// Refuses a network whose only input has another shape.
+    pub(crate) fn expect_input(&self, shape: &[usize]) -> Result<(), AppError> {
+        self.input()?;
+        let found = self.model.input_shape();
+        if found == shape {
+            return Ok(());
+        }
+        Err(self.misshapen("input", vec![shape.to_vec()], vec![found]))
+    }
+
+    /// The error that the network's `part` has other shapes than it must have.
+    pub(crate) fn misshapen(
+        &self,
+        part: &'static str,
+        expected: Vec<Vec<usize>>,
+        found: Vec<Vec<usize>>,
+    ) -> AppError {
+        AppError::Shape { model: self.name.clone(), part, expected, found }
+    }
+
     /// The input of that name.
     pub(crate) fn input_named(&self, name: &str) -> Result<NodeId, AppError> {
         self.model.input_named(name).ok_or_else(|| AppError::Load {

@@ -35,6 +35,21 @@ pub enum AppError {
         /// The engine's answer.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The network has not the shapes that the application works with.
+    #[error(
+        "the model `{model}` is not the one that belongs here: for its {part} the shapes \
+         {expected:?} are needed, not {found:?} (0: any length); build it anew with `isolde app build`"
+    )]
+    Shape {
+        /// Which model.
+        model: String,
+        /// Of what.
+        part: &'static str,
+        /// The shapes that it must have.
+        expected: Vec<Vec<usize>>,
+        /// The shapes that it has.
+        found: Vec<Vec<usize>>,
+    },
     /// An output holds a value that is not a number or is infinite.
     #[error("the model's output {position} is {value}, not a finite number")]
     NotFinite {

@@ -1,35 +1,50 @@
 //! Road sign classification: a LeNet-style network on 32×32 grey pictures, 43 classes.
 
 use include_dir::{Dir, include_dir};
-use isolde_model::Colour;
-use rten::Value;
+use isolde_model::{Colour, Resize};
 use rten_tensor::NdTensor;
 
 use crate::bundled::Bundled;
-use crate::catalogue::{Setting, Size, network_file};
-use crate::engine::Network;
-use crate::picture::{Pixels, decode};
-use crate::vision::{Classifier, Vision};
+use crate::catalogue::Setting;
+use crate::classifier::Classifier;
+use crate::own_network::{OwnNetwork, Range};
+use crate::perception::Perception;
+use crate::picture::{Pixels, Prepared, decode};
+use crate::vision::Vision;
 use crate::{AppError, Application, Description};
 
 static IMAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets/road-sign/images");
-static MODEL: &[u8] = include_bytes!("../assets/road-sign/model.onnx");
 static CLASSES: &str = include_str!("../assets/road-sign/classes.csv");
 const BUNDLED: Bundled =
     Bundled { images: &IMAGES, labels: include_str!("../assets/road-sign/labels.csv") };
 
 const NAME: &str = "road-sign";
 /// Height and width of the network's input in pixels.
-const SIDE: u32 = 32;
+pub(crate) const SIDE: usize = 32;
+
+pub(crate) static NETWORK: OwnNetwork = OwnNetwork {
+    name: NAME,
+    compact: include_bytes!("../assets/road-sign/model.onnx"),
+    sides: [(SIDE as u32, SIDE as u32); 2],
+    colour: Colour::Grey,
+    resize: Resize::Stretch,
+    range: Range::Signed,
+    outputs: |_| vec![vec![1, 43]],
+};
 
 pub(crate) const DESCRIPTION: Description = Description {
     name: NAME,
-    summary: "road sign classification, 43 classes",
+    summary: "names the road sign in a picture, 43 classes",
     network: "LeNet-style",
-    sides: [(SIDE, SIDE); 2],
+    sides: NETWORK.sides,
+    own: Some(&NETWORK),
+    card: Some(include_str!("../assets/road-sign/MODEL_CARD.md")),
+    answer: "the class",
     inputs: || BUNDLED.count(),
-    expected_labels: || BUNDLED.labels().map(|(_, label)| label).collect(),
+    bundled: BUNDLED,
+    expected_outputs: include_str!("../assets/road-sign/expected.json"),
     networks: &[NAME],
+    pace: [300, 300],
     tasks: &[],
     load,
     // Logits reach about 30; f32 sums over at most 400 products in any order
@@ -38,25 +53,27 @@ pub(crate) const DESCRIPTION: Description = Description {
 };
 
 fn load(setting: &Setting<'_>) -> Result<Box<dyn Application>, AppError> {
-    let (network, classes) = match setting.size {
-        Size::Compact => (Network::embedded(NAME, MODEL, setting.threads)?, CLASSES),
-        Size::Reference => {
-            (Network::file(&setting.networks.join(network_file(NAME)), setting.threads)?, "")
+    let prepare = Box::new(|bytes: &[u8]| {
+        let picture = decode(bytes, Colour::Rgb)?;
+        let (width, height) = (picture.width, picture.height);
+        if (width, height) != (SIDE, SIDE) {
+            return Err(format!("it has {width}×{height} pixels, not {SIDE}×{SIDE}").into());
         }
-    };
-    let prepare = Box::new(|bytes: &[u8]| normalise(&decode(bytes, Colour::Rgb)?));
-    let interpreter = Classifier::new(classes);
-    Ok(Box::new(Vision::new(network, BUNDLED.pictures(), prepare, interpreter)?))
+        Ok(prepare_sign(&picture))
+    });
+    Ok(Box::new(Vision::new(perception(setting)?, BUNDLED.pictures(), prepare)))
 }
 
-/// Grey by the luma weights of ITU-R BT.601, then from 0…1 to -1…1, as in training.
-fn normalise(picture: &Pixels) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-    let side = SIDE as usize;
-    if (picture.width, picture.height) != (side, side) {
-        let (width, height) = (picture.width, picture.height);
-        return Err(format!("it has {width}×{height} pixels, not {SIDE}×{SIDE}").into());
-    }
+/// The network with the names of its classes.
+pub(crate) fn perception(setting: &Setting<'_>) -> Result<Perception<Classifier>, AppError> {
+    NETWORK.perception(setting, Classifier::of(setting.size, CLASSES))
+}
+
+/// Makes the network's input of a picture in red, green and blue: 32×32 pixels, grey by
+/// the luma weights of ITU-R BT.601, then from 0…1 to -1…1, as in training.
+pub(crate) fn prepare_sign(picture: &Pixels) -> Prepared {
     let values: Vec<f32> = picture
+        .resized(SIDE, SIDE)
         .bytes
         .chunks_exact(3)
         .map(|rgb| {
@@ -64,55 +81,24 @@ fn normalise(picture: &Pixels) -> Result<Value, Box<dyn std::error::Error + Send
             ((0.299 * r + 0.587 * g + 0.114 * b) / 255.0 - 0.5) / 0.5
         })
         .collect();
-    Ok(NdTensor::from_data([1, 1, side, side], values).into())
+    let tensor = NdTensor::from_data([1, 1, SIDE, SIDE], values).into();
+    Prepared { tensor, picture: picture.size() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Threads;
-    use std::collections::BTreeMap;
+    use crate::catalogue::Size;
 
-    fn compact(threads: u32) -> Box<dyn Application> {
+    fn compact() -> Box<dyn Application> {
         let (size, networks) = (Size::Compact, std::path::Path::new(""));
-        load(&Setting { size, networks, threads: &Threads::new(threads) }).unwrap()
-    }
-
-    /// Logits computed by another engine (ONNX Runtime) from the same pictures.
-    fn expected_logits() -> BTreeMap<String, Vec<f32>> {
-        serde_json::from_str(include_str!("../assets/road-sign/expected.json")).unwrap()
-    }
-
-    #[test]
-    fn every_picture_gets_its_label_and_the_reference_logits() {
-        let mut application = compact(1);
-        let reference = expected_logits();
-        assert_eq!(BUNDLED.count(), 86);
-        for (input, (name, label)) in (0..).zip(BUNDLED.labels()) {
-            application.prepare(input, 0).unwrap();
-            application.infer(0).unwrap();
-            assert_eq!(application.interpret(0).unwrap(), label, "{name}");
-            for (ours, theirs) in application.output().iter().zip(&reference[name]) {
-                assert!((ours - theirs).abs() < DESCRIPTION.output_tolerance, "{name}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_number_of_threads_does_not_change_a_bit() {
-        let outputs = [1, 2].map(|count| {
-            let mut application = compact(count);
-            application.prepare(3, 0).unwrap();
-            application.infer(0).unwrap();
-            application.interpret(0).unwrap();
-            application.output().to_vec()
-        });
-        assert_eq!(outputs[0], outputs[1]);
+        load(&Setting { size, networks, threads: &Threads::new(1) }).unwrap()
     }
 
     #[test]
     fn wrong_order_and_wrong_input_are_told() {
-        let mut application = compact(1);
+        let mut application = compact();
         assert!(matches!(application.infer(0), Err(AppError::OutOfOrder { .. })));
         assert!(matches!(application.interpret(0), Err(AppError::OutOfOrder { .. })));
         let none = application.prepare(86, 0);
@@ -121,10 +107,10 @@ mod tests {
 
     #[test]
     fn the_answer_is_a_name() {
-        let mut application = compact(1);
+        let mut application = compact();
         application.prepare(0, 0).unwrap();
         application.infer(0).unwrap();
-        application.interpret(0).unwrap();
+        assert_eq!(application.interpret(0).unwrap(), BUNDLED.labels().next().unwrap().1);
         assert_eq!(application.answer(), "Priority road");
     }
 }

@@ -15,11 +15,16 @@ pub fn kept_values(inputs: u32) -> usize {
 /// even distances, the first among them. Digests are over all values in any case.
 #[must_use]
 pub fn sample(output: &[f32], inputs: u32) -> Vec<f32> {
-    let kept = kept_values(inputs);
-    if output.len() <= kept {
+    spread(output, kept_values(inputs))
+}
+
+/// All values, or `most` of them at even distances, the first among them.
+#[must_use]
+pub fn spread(output: &[f32], most: usize) -> Vec<f32> {
+    if output.len() <= most {
         return output.to_vec();
     }
-    (0..kept).map(|place| output[place * output.len() / kept]).collect()
+    (0..most).map(|place| output[place * output.len() / most]).collect()
 }
 
 #[cfg(test)]

@@ -69,6 +69,25 @@ pub enum ImageError {
         /// The end of what it said.
         said: String,
     },
+    /// ONNX Runtime could not be put into an image.
+    #[error("an image with ONNX Runtime cannot be made: {reason}")]
+    OnnxRuntime {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// There is no room to make something.
+    #[error(
+        "{} MiB are free in {}, and making it takes {} MiB: set TMPDIR to a folder with more room",
+        free >> 20, folder.display(), needed >> 20
+    )]
+    NoRoom {
+        /// Where it would be made.
+        folder: PathBuf,
+        /// Bytes that are free there.
+        free: u64,
+        /// Bytes that it takes.
+        needed: u64,
+    },
     /// No kernel that a guest can boot.
     #[error("no kernel for guests: {found}; `isolde doctor --install` brings one")]
     NoKernel {

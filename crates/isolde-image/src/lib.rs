@@ -7,6 +7,7 @@
 //! Everything made is kept in a [`Store`], a cache folder keyed by digest.
 
 mod contents;
+mod debian;
 mod error;
 mod export;
 mod ext4;
@@ -17,11 +18,13 @@ mod intake;
 mod kernel;
 mod layer;
 mod merged;
+pub mod onnxruntime;
 mod store;
 mod tool;
 mod tree;
 mod upkeep;
 
+pub use debian::{DebianRoot, check_room};
 pub use error::ImageError;
 pub use export::{Account, ExportForm, export_image};
 pub use image::{Image, ImageConfig};

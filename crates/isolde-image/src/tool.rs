@@ -24,6 +24,9 @@ pub struct Tool {
     pub package: &'static str,
 }
 
+/// What tools say of a full disk (`ENOSPC` in the C locale).
+pub(crate) const NO_SPACE: &str = "No space left on device";
+
 /// What is kept of each of a tool's outputs.
 const OUTPUT_LIMIT: u64 = 1 << 20;
 
@@ -155,9 +158,15 @@ impl Tool {
     }
 }
 
-/// The line that says why: the first with a compiler's `error:`, else the last.
+/// The line that says why: the first with a compiler's `error:`, or that begins as
+/// those of apt and mmdebstrap or of pip; else the last.
 fn reason(lines: &VecDeque<String>) -> Option<String> {
-    let error = lines.iter().find(|line| line.contains("error:"));
+    let says_why = |line: &&String| {
+        line.contains("error:") || line.starts_with("E: ") || line.starts_with("ERROR: ")
+    };
+    // Of which every tool makes words of its own afterwards.
+    let full = lines.iter().find(|line| line.contains(NO_SPACE));
+    let error = full.or_else(|| lines.iter().find(says_why));
     error.or_else(|| lines.iter().rfind(|line| !line.trim().is_empty())).cloned()
 }
 
@@ -248,6 +257,22 @@ mod tests {
         assert_eq!(failed.to_string(), "sh failed: why");
         let late = shell("exec sleep 60", Duration::from_millis(20)).unwrap_err();
         assert!(late.to_string().contains("did not end"), "{late}");
+    }
+
+    #[test]
+    fn of_many_lines_the_first_that_says_why_is_the_reason() {
+        let follow = |script: &str| {
+            let mut watch = Watch { progress: &mut |_| {}, stopped: &|| false };
+            let minute = Duration::from_secs(60);
+            let failed = SHELL.follow(["-c", script], &[], Path::new("/"), minute, &mut watch);
+            failed.unwrap_err().to_string()
+        };
+        let apt = "echo I: running; echo E: Failed to fetch x; echo E: mmdebstrap failed; exit 1";
+        assert_eq!(follow(apt), "sh failed: E: Failed to fetch x");
+        assert_eq!(follow("echo ERROR: no wheel; echo bye; exit 1"), "sh failed: ERROR: no wheel");
+        assert_eq!(follow("echo one; echo two; exit 1"), "sh failed: two");
+        let full = "echo E: tar; echo tar: x: No space left on device; echo E: failed; exit 1";
+        assert_eq!(follow(full), "sh failed: tar: x: No space left on device");
     }
 
     #[test]

@@ -357,17 +357,17 @@ const GUEST_MEMORY_BYTES: u64 = 128 << 20;
 fn explain(failure: &mut Failure, order: &Order<'_>, reading: Option<&Reading>, console: &[u8]) {
     let console = String::from_utf8_lossy(console);
     let killed = reading.is_some_and(|reading| reading.oom_kills > 0);
-    let told = OUT_OF_MEMORY.iter().any(|text| console.contains(text));
+    let short = OUT_OF_MEMORY.iter().find_map(|text| console.find(text));
     let starts = matches!(failure.stage, Stage::Create | Stage::Start | Stage::Greeting);
     match failure.kind {
         FailureKind::Crashed => {
-            if let Some(start) = console.find(GUEST_PANIC) {
+            if let Some(start) = short.or_else(|| console.find(GUEST_PANIC)) {
                 let words = console[start..].lines().next().unwrap_or_default();
                 failure.reason.push_str(": ");
                 failure.reason.extend(words.chars().filter(|c| !c.is_control()).take(200));
             }
             let small = order.asked.memory_bytes < GUEST_MEMORY_BYTES;
-            if killed || told {
+            if killed || short.is_some() {
                 failure.kind = FailureKind::OutOfMemory;
                 failure.hint = Some(memory_hint(order.enough_memory, order.asked.memory_bytes));
             } else if starts && small && order.backend.guest().is_some() {

@@ -1,24 +1,15 @@
 //! Making the device's system, once per recipe.
 
-use std::path::Path;
-use std::time::Duration;
-
 use isolde_backends::Backend;
 use isolde_backends::qemu::Qemu;
 use isolde_image::{
-    HostKernel, Image, ImageError, ImageOrigin, Intake, IntakeError, Store, Tool, Watch,
-    add_installed_kernel, find_kernels,
+    DebianRoot, HostKernel, Image, ImageError, ImageOrigin, Intake, IntakeError, Store, Watch,
+    add_installed_kernel, check_room, find_kernels,
 };
 use isolde_model::Readiness;
-use rustix::fs::statvfs;
 
 use crate::TestbedError;
-use crate::recipe::{LEFT_OUT, Recipe, SUITE};
-
-const MMDEBSTRAP: Tool = Tool { name: "mmdebstrap", package: "mmdebstrap" };
-
-/// A device's line may be slow: there are 180 MB to download.
-const PATIENCE: Duration = Duration::from_secs(3600);
+use crate::recipe::{Recipe, SUITE};
 
 /// The unpacked system has 620 MiB, and its packages lie beside it for a while.
 const ROOM_BYTES: u64 = 1 << 30;
@@ -60,21 +51,17 @@ pub fn build(
     stopped: &(dyn Fn() -> bool + Sync),
 ) -> Result<Built, TestbedError> {
     check_host()?;
-    MMDEBSTRAP.find().map_err(TestbedError::Build)?;
+    DebianRoot::check_tool().map_err(TestbedError::Build)?;
     let folder = scratch()?;
-    check_room(folder.path())?;
+    check_room(folder.path(), ROOM_BYTES).map_err(TestbedError::Build)?;
     let root = folder.path().join("root");
-    let mut watch = Watch { progress, stopped };
-    MMDEBSTRAP
-        .follow(
-            arguments(recipe, &root),
-            // Its initramfs is Isolde's own.
-            &[("INITRD", "No"), ("DEBIAN_FRONTEND", "noninteractive")],
-            folder.path(),
-            PATIENCE,
-            &mut watch,
-        )
-        .map_err(failed)?;
+    let system = DebianRoot {
+        suite: SUITE,
+        architecture: "amd64",
+        variant: "essential",
+        packages: recipe.packages(),
+    };
+    system.make(&root, &mut Watch { progress, stopped }).map_err(failed)?;
     progress("taking it into the cache");
     let name = recipe.image_name();
     let intake = Intake::new(store).cancelled(stopped);
@@ -116,25 +103,4 @@ pub(crate) fn scratch() -> Result<tempfile::TempDir, TestbedError> {
     let prefix = format!("isolde-{}-testbed-", std::process::id());
     let made = tempfile::Builder::new().prefix(&prefix).tempdir();
     made.map_err(|error| TestbedError::os("make a temporary folder", error))
-}
-
-fn check_room(folder: &Path) -> Result<(), TestbedError> {
-    let found = statvfs(folder)
-        .map_err(|error| TestbedError::os("ask for the room in the temporary folder", error))?;
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
-    if free >= ROOM_BYTES {
-        return Ok(());
-    }
-    let folder = folder.parent().unwrap_or(folder).to_owned();
-    Err(TestbedError::NoRoom { folder, free, needed: ROOM_BYTES })
-}
-
-fn arguments(recipe: &Recipe, root: &Path) -> Vec<String> {
-    let mut arguments: Vec<String> =
-        ["--variant=essential", "--mode=root", "--architectures=amd64"].map(str::to_owned).to_vec();
-    arguments.push("--aptopt=Apt::Install-Recommends \"false\"".into());
-    arguments.extend(LEFT_OUT.iter().map(|path| format!("--dpkgopt=path-exclude={path}")));
-    arguments.push(format!("--include={}", recipe.packages().join(",")));
-    arguments.extend([SUITE.into(), root.display().to_string()]);
-    arguments
 }

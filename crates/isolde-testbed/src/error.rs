@@ -20,20 +20,6 @@ pub enum TestbedError {
     /// The device's system could not be made.
     #[error("the device's system cannot be made")]
     Build(#[source] ImageError),
-    /// There is no room to make it.
-    #[error(
-        "{} MiB are free in {}, and the device's system takes {} MiB to make: set TMPDIR to a \
-         folder with more room",
-        free >> 20, folder.display(), needed >> 20
-    )]
-    NoRoom {
-        /// Where it is made.
-        folder: PathBuf,
-        /// Bytes that are free there.
-        free: u64,
-        /// Bytes that it takes.
-        needed: u64,
-    },
     /// The device could not be made or started, or its command came to no end.
     #[error(transparent)]
     Run(#[from] RunError),

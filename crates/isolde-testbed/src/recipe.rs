@@ -1,6 +1,6 @@
 //! What the device's system is made of.
 
-use isolde_image::ImageName;
+use isolde_image::{DebianRoot, ImageName};
 use sha2::{Digest, Sha256};
 
 use crate::TestbedError;
@@ -25,10 +25,6 @@ const PACKAGES: [&str; 11] = [
     "qemu-system-x86",
     "runc",
 ];
-
-/// Folders that a device without readers needs not have.
-pub(crate) const LEFT_OUT: [&str; 4] =
-    ["/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*"];
 
 /// The packages of a device's system.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +59,7 @@ impl Recipe {
         let text = format!(
             "isolde testbed {VERSION}\n{SUITE}\n{}\n{}",
             self.packages.join(" "),
-            LEFT_OUT.join(" ")
+            DebianRoot::LEFT_OUT.join(" ")
         );
         let digest = Sha256::digest(text);
         let tag: String = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();

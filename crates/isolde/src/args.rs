@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Kernel(KernelCommand),
     /// Show the results of a run again
     Report(ReportArguments),
+    /// The applications that this program brings
+    App(crate::commands::app::AppArguments),
     /// Take images of your own applications in, list and remove them
     Image(crate::commands::image::ImageArguments),
     /// Try everything on an emulated device, whatever this host can run
@@ -108,8 +110,8 @@ pub(crate) struct PlanArguments {
     /// quick, 30 of full]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) launches: Option<u32>,
-    /// Inferences per launch, after the warm-up [default: 300 of quick, 1000 of full; a program
-    /// of your own decides]
+    /// Inferences per launch, after the warm-up [default: 300 of quick, 1000 of full, fewer of
+    /// slow applications; a program of your own decides]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) inferences: Option<u32>,
     /// Inferences at the start of each launch that are kept apart [default: 50 of quick, 100 of

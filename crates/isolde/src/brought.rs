@@ -17,10 +17,10 @@ use crate::args::PlanArguments;
 use crate::commands::image::{self, Bringing};
 use crate::exit::{Exit, ExitContext, tagged};
 use crate::files;
+use crate::model_memory;
 use crate::model_source::{self, UserModel};
-use crate::model_trial::{self, Subject, Trial};
+use crate::model_trial::Subject;
 use crate::naming::{check_name, given_name};
-use crate::output::talk;
 use crate::{networks, resolve};
 
 /// An application of the user's.
@@ -93,15 +93,7 @@ pub(crate) fn try_out(
             subjects.push((name.as_str(), Subject::Application { choice: name.clone(), networks }));
         }
     }
-    let mut enough = BTreeMap::new();
-    for (name, subject) in subjects {
-        let trial = Trial { subject, threads: plan.resources.threads.most() };
-        let peak = model_trial::try_out(&trial, interrupt)?;
-        let warning = model_trial::check_memory(name, peak, plan.resources.memory)?;
-        warning.into_iter().for_each(|text| talk(&text));
-        enough.insert(name.to_owned(), model_trial::enough_memory(peak));
-    }
-    Ok(enough)
+    model_memory::try_all(subjects, &plan.resources, interrupt)
 }
 
 /// A root file system and how the program in it is run; `None` for an

@@ -10,6 +10,7 @@ mod exit;
 mod files;
 mod log;
 mod model_args;
+mod model_memory;
 mod model_source;
 mod model_trial;
 mod naming;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Exec(exec) => commands::exec::run(&exec),
         Command::Kernel(kernel) => commands::kernel::run(&kernel),
         Command::Report(report) => commands::report::run(&report),
+        Command::App(app) => commands::app::run(&app),
         Command::Image(image) => commands::image::run(&image),
         Command::Testbed(testbed) => commands::testbed::run(&testbed),
         Command::Clean(clean) => commands::clean::run(&clean),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use isolde_apps::{Application, Choice, Threads, user_model};
-use isolde_model::{ByteSize, ModelInput};
+use isolde_model::ModelInput;
 use isolde_runner::Interrupt;
 use rustix::process::{Resource, Rlimit, Signal};
 use serde::{Deserialize, Serialize};
@@ -172,37 +172,6 @@ impl Drop for Guard {
     }
 }
 
-/// A guest kernel keeps some of a virtual machine's memory for itself.
-const KERNEL_KEEPS: u64 = 96 << 20;
-
-/// Holds the memory that the model took on the host against what a sandbox gets;
-/// gives a warning where it is scarce.
-///
-/// # Errors
-/// Wrong usage: that it cannot be enough, and what would be.
-pub(crate) fn check_memory(
-    name: &str,
-    peak_bytes: u64,
-    memory: ByteSize,
-) -> anyhow::Result<Option<String>> {
-    let (took, enough) = (peak_bytes.div_ceil(1 << 20), enough_memory(peak_bytes));
-    let said = format!("{name} took {took} MiB on this host, and sandboxes have {memory}");
-    if memory.bytes() < peak_bytes {
-        let text = format!("out of memory: {said}: --memory {enough} would do");
-        return Err(tagged(Exit::Usage, text));
-    }
-    let scarce = memory.bytes() < peak_bytes + KERNEL_KEEPS;
-    Ok(scarce.then(|| {
-        format!("warning: {said}: virtual machines may run out of it; --memory {enough} would do")
-    }))
-}
-
-/// Memory that would do in every environment for what took `peak_bytes` on the host:
-/// a quarter more, because allocators differ, and what a kernel keeps.
-pub(crate) fn enough_memory(peak_bytes: u64) -> ByteSize {
-    ByteSize((peak_bytes + peak_bytes / 4 + KERNEL_KEEPS).next_multiple_of(64 << 20))
-}
-
 /// The trial's own side.
 pub(crate) fn serve() -> ExitCode {
     let answer = match limit_self().and_then(|()| read_trial()) {
@@ -286,18 +255,6 @@ fn run_once(trial: &Trial) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn too_little_memory_is_refused_with_what_would_do() {
-        let peak = 300 << 20;
-        let refused = check_memory("net", peak, ByteSize::mebibytes(256)).unwrap_err().to_string();
-        for words in ["out of memory", "300 MiB", "--memory 512M would do"] {
-            assert!(refused.contains(words), "{refused}");
-        }
-        let scarce = check_memory("net", peak, ByteSize::mebibytes(350)).unwrap().unwrap();
-        assert!(scarce.contains("virtual machines"), "{scarce}");
-        assert_eq!(check_memory("net", peak, ByteSize::mebibytes(512)).unwrap(), None);
-    }
 
     #[test]
     fn an_application_of_reference_size_is_tried_with_its_network() {

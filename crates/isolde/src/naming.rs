@@ -43,9 +43,19 @@ pub(crate) fn given_name(source: &ProgramSource) -> String {
     let name = plain(&of_image.or_else(of_command).unwrap_or_default());
     match name.as_str() {
         "" => "program".into(),
-        own if isolde_apps::find(own).is_some() => format!("{own}-program"),
+        own if isolde_apps::find(own).is_some() => match tag(source) {
+            Some(tag) => plain(&format!("{own} {tag}")),
+            None => format!("{own}-program"),
+        },
         _ => name,
     }
+}
+
+/// The tag in an image's name, which tells an application from Isolde's own of the
+/// same name, as in `isolde/road-sign:onnxruntime`.
+fn tag(source: &ProgramSource) -> Option<&str> {
+    let last = source.image.as_ref()?.reference.rsplit('/').next()?;
+    last.split_once(':').map(|(_, tag)| tag).filter(|tag| !tag.is_empty())
 }
 
 /// `text` with nothing but a-z, 0-9 and single `-` within.
@@ -78,6 +88,8 @@ pub(crate) mod tests {
         for (image, command, name) in [
             (Some("registry.example:5000/team/Detector_v2:latest"), "x", "detector-v2"),
             (Some("debian:12"), "x", "debian"),
+            (Some("isolde/road-sign:onnxruntime"), "x", "road-sign-onnxruntime"),
+            (Some("road-sign"), "x", "road-sign-program"),
             (Some("debian@sha256:0123"), "x", "debian"),
             (Some("dir:/srv/python-rootfs/"), "x", "program"),
             (Some("dir:rootfs"), "x", "rootfs"),

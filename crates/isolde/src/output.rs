@@ -1,6 +1,7 @@
 //! Results to standard output, talk to standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -41,6 +42,22 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 pub(crate) fn talk(text: &str) {
     // Nobody is left to tell when standard error is gone.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Tells some of the lines that a tool says while it works for minutes, with the
+/// seconds that have passed; nothing when `quiet`.
+pub(crate) fn paced(quiet: bool) -> impl FnMut(&str) {
+    /// Between two of them.
+    const PAUSE: Duration = Duration::from_secs(5);
+    let began = Instant::now();
+    let mut last: Option<Instant> = None;
+    move |line| {
+        if !quiet && !line.is_empty() && last.is_none_or(|at| at.elapsed() >= PAUSE) {
+            let line = isolde_report::printable(line);
+            talk(&format!("{:>4} s  {line}", began.elapsed().as_secs()));
+            last = Some(Instant::now());
+        }
+    }
 }
 
 /// Whether standard output takes colour: a terminal, and nobody objects

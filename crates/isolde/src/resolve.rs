@@ -155,8 +155,12 @@ pub(crate) fn plan(
         Some(Brought::Model(model)) => model.enter(&mut plan),
         None => {}
     }
+    let from_preset = arguments.plan.is_none() && brought.is_none();
     overlay(&mut plan, arguments);
     check_applications(&plan)?;
+    if from_preset && arguments.inferences.is_none() {
+        keep_pace(&mut plan, arguments.warm_up.is_none());
+    }
     plan.check().exit_with(Exit::Usage)?;
     host::check_resources(&plan.resources, facts).exit_with(Exit::Usage)?;
     Ok(plan)
@@ -304,6 +308,21 @@ fn written(name: &str) -> Vec<String> {
         Ok(choice) => vec![choice.to_string()],
         // Of the plan file, or refused when the plan is checked.
         Err(_) => vec![name.to_owned()],
+    }
+}
+
+/// Lets launches take no longer than their slowest application allows: one number of
+/// inferences holds for all. Full has as many more as its preset has.
+fn keep_pace(plan: &mut Plan, warm_up: bool) {
+    let choices = plan.applications.iter().filter_map(|name| name.parse::<Choice>().ok());
+    let Some(slowest) = choices.map(|choice| choice.pace()).min() else { return };
+    let pace = match plan.preset {
+        Preset::Quick => slowest,
+        Preset::Full => slowest * 10 / 3,
+    };
+    plan.inferences = plan.inferences.min(pace.max(1));
+    if warm_up {
+        plan.warm_up = plan.warm_up.min((plan.inferences / 6).max(1));
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use rten::{Model, NodeId, RunOptions, Value, ValueOrView};
+use rten::{Dimension, Model, NodeId, RunOptions, Value, ValueOrView};
 
 use super::plan::Plan;
 
@@ -42,6 +42,30 @@ impl Loaded {
         }
     }
 
+    /// Number of its parameters.
+    pub(super) fn parameters(&self) -> usize {
+        match self {
+            Self::Steps(plan) => plan.parameters(),
+            Self::Whole(model) => model.total_params(),
+        }
+    }
+
+    /// Lengths of the first input's axes, 0 where the network leaves it open.
+    pub(super) fn input_shape(&self) -> Vec<usize> {
+        match self {
+            Self::Steps(plan) => plan.input_shape().to_vec(),
+            Self::Whole(model) => {
+                let shape = model.input_shape(0).into_iter().flatten();
+                let length = |side| match side {
+                    Dimension::Fixed(length) => length,
+                    Dimension::Symbolic(_) => 0,
+                };
+                shape.map(length).collect()
+            }
+        }
+    }
+
+    /// The input of that name.
     pub(super) fn input_named(&self, name: &str) -> Option<NodeId> {
         let place = match self {
             Self::Steps(plan) => plan.find(name),

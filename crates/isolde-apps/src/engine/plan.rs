@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use rten::{Model, ModelOptions, NodeId, RunOptions, Value, ValueOrView};
-use rten_onnx::onnx::{ModelProto, ValueInfoProto};
+use rten_onnx::onnx::{Dimension, ModelProto, TensorProto, ValueInfoProto};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensorView, Tensor};
 
@@ -49,6 +49,9 @@ pub(super) struct Plan {
     names: Vec<String>,
     inputs: Vec<NodeId>,
     outputs: Vec<Place>,
+    /// Lengths of the first input's axes, 0 where the graph leaves it open.
+    input_shape: Vec<usize>,
+    parameters: usize,
     memory: Mutex<Memory>,
 }
 
@@ -58,8 +61,10 @@ impl Plan {
         let model = ModelProto::parse_buf(onnx).ok()?;
         let graph = model.graph.as_ref()?;
         let constants: HashSet<_> = graph.initializer.iter().map(|tensor| &tensor.name).collect();
+        let parameters = graph.initializer.iter().map(size).sum();
         let is_input = |input: &&ValueInfoProto| !constants.contains(&input.name);
         let infos: Vec<&ValueInfoProto> = graph.input.iter().filter(is_input).collect();
+        let input_shape = shape(infos.first()?);
         let mut places = Places::default();
         let inputs = infos
             .into_iter()
@@ -76,12 +81,22 @@ impl Plan {
         let steps = with_last_reads(work?, &outputs);
         let inputs = inputs.into_iter().map(node).collect();
         let (names, memory) = (places.names, Mutex::default());
-        Some(Self { steps, names, inputs, outputs, memory })
+        Some(Self { steps, names, inputs, outputs, input_shape, parameters, memory })
     }
 
     /// The inputs in the graph's order.
     pub(super) fn inputs(&self) -> &[NodeId] {
         &self.inputs
+    }
+
+    /// Lengths of the first input's axes, 0 where the graph leaves it open.
+    pub(super) fn input_shape(&self) -> &[usize] {
+        &self.input_shape
+    }
+
+    /// Number of its parameters.
+    pub(super) const fn parameters(&self) -> usize {
+        self.parameters
     }
 
     /// The value of that name.
@@ -228,6 +243,18 @@ impl Places {
             }
         }
     }
+}
+
+/// Number of a tensor's values.
+fn size(tensor: &TensorProto) -> usize {
+    tensor.dims.iter().map(|&side| usize::try_from(side).unwrap_or(0)).product()
+}
+
+fn shape(info: &ValueInfoProto) -> Vec<usize> {
+    let tensor = info.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
+    let axes = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| &shape.dim[..]);
+    let length = |axis: &Dimension| axis.dim_value.and_then(|value| usize::try_from(value).ok());
+    axes.unwrap_or_default().iter().map(|axis| length(axis).unwrap_or(0)).collect()
 }
 
 fn node(place: Place) -> NodeId {

@@ -6,5 +6,5 @@ mod resize;
 
 pub use decode::PictureError;
 pub(crate) use decode::{Format, decode};
-pub(crate) use prepare::prepare;
-pub(crate) use resize::Pixels;
+pub(crate) use prepare::{Prepared, prepare, prepare_pixels, resized_to};
+pub(crate) use resize::{Pixels, Region};

@@ -10,26 +10,46 @@ use super::resize::Pixels;
 /// Ultralytics' detectors.
 const PADDING: u8 = 114;
 
-/// Decodes, resizes and normalises one picture to a tensor with a batch of 1.
-pub(crate) fn prepare(bytes: &[u8], input: &PictureInput) -> Result<Value, PictureError> {
-    let picture = decode(bytes, input.colour)?;
-    let fitted = fit(&picture, input.size, input.resize);
-    Ok(tensor(&fitted, input))
+/// A picture as a network takes it.
+pub(crate) struct Prepared {
+    /// The network's input, with a batch of 1.
+    pub(crate) tensor: Value,
+    /// Size of the picture before it was resized.
+    pub(crate) picture: PictureSize,
+}
+
+/// Decodes, resizes and normalises one picture.
+pub(crate) fn prepare(bytes: &[u8], input: &PictureInput) -> Result<Prepared, PictureError> {
+    Ok(prepare_pixels(&decode(bytes, input.colour)?, input))
+}
+
+/// Resizes and normalises a picture that is decoded to the input's colour.
+pub(crate) fn prepare_pixels(picture: &Pixels, input: &PictureInput) -> Prepared {
+    let fitted = fit(picture, input.size, input.resize);
+    Prepared { tensor: tensor(&fitted, input), picture: picture.size() }
+}
+
+/// Width and height that a picture is resized to before it is cut or padded to
+/// `size`.
+pub(crate) fn resized_to(old: PictureSize, size: PictureSize, resize: Resize) -> (usize, usize) {
+    let (old_width, old_height) = (old.width as usize, old.height as usize);
+    let (width, height) = (size.width as usize, size.height as usize);
+    // As wide as asked for and as high as the shape then demands, or the reverse.
+    let side = |old: usize, new: usize, other: usize| ((2 * other * new + old) / (2 * old)).max(1);
+    let by_width = (width, side(old_width, width, old_height));
+    let by_height = (side(old_height, height, old_width), height);
+    let is_wider = old_width * height >= width * old_height;
+    match (resize, is_wider) {
+        (Resize::Stretch, _) => (width, height),
+        (Resize::Letterbox, true) | (Resize::Crop, false) => by_width,
+        (Resize::Letterbox, false) | (Resize::Crop, true) => by_height,
+    }
 }
 
 /// Makes the picture fit `size`.
 fn fit(picture: &Pixels, size: PictureSize, resize: Resize) -> Pixels {
     let (width, height) = (size.width as usize, size.height as usize);
-    // As wide as asked for and as high as the shape then demands, or the reverse.
-    let side = |old: usize, new: usize, other: usize| ((2 * other * new + old) / (2 * old)).max(1);
-    let by_width = (width, side(picture.width, width, picture.height));
-    let by_height = (side(picture.height, height, picture.width), height);
-    let is_wider = picture.width * height >= width * picture.height;
-    let (new_width, new_height) = match (resize, is_wider) {
-        (Resize::Stretch, _) => (width, height),
-        (Resize::Letterbox, true) | (Resize::Crop, false) => by_width,
-        (Resize::Letterbox, false) | (Resize::Crop, true) => by_height,
-    };
+    let (new_width, new_height) = resized_to(picture.size(), size, resize);
     let resized = picture.resized(new_width, new_height);
     match (new_width, new_height) == (width, height) {
         true => resized,

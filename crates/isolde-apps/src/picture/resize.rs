@@ -7,6 +7,8 @@
 //! one level where Pillow takes columns first). Only whole numbers are summed,
 //! and weights come of plain IEEE 754 operations.
 
+use isolde_model::PictureSize;
+
 /// Fractional bits of a weight: 32, less 8 of a pixel, less sign and room for
 /// a sum of weights above 1.
 const WEIGHT_BITS: u32 = 22;
@@ -21,6 +23,27 @@ pub(crate) struct Pixels {
 }
 
 impl Pixels {
+    /// Width and height; decoded pictures are no larger than fits.
+    pub(crate) fn size(&self) -> PictureSize {
+        let of = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+        PictureSize { width: of(self.width), height: of(self.height) }
+    }
+
+    /// The part of the picture within `region`, which must lie within it and hold
+    /// a pixel.
+    pub(crate) fn cropped(&self, region: Region) -> Self {
+        let Region { left, top, width, height } = region;
+        let length = width * self.channels;
+        let bytes = (top..top + height)
+            .flat_map(|row| {
+                let first = (row * self.width + left) * self.channels;
+                &self.bytes[first..first + length]
+            })
+            .copied()
+            .collect();
+        Self { width, height, channels: self.channels, bytes }
+    }
+
     /// The same picture in another size; no side may be 0.
     pub(crate) fn resized(&self, width: usize, height: usize) -> Self {
         let &Self { width: old_width, height: old_height, channels, .. } = self;
@@ -42,6 +65,15 @@ impl Pixels {
 struct Mix {
     first: usize,
     weights: Vec<i32>,
+}
+
+/// A rectangle of pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) left: usize,
+    pub(crate) top: usize,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
 }
 
 /// The mixes that turn `old` pixels in a line into `new`.
@@ -118,6 +150,13 @@ mod tests {
         assert_eq!(line(&[10, 20, 30, 40, 250]).resized(2, 1).bytes, [20, 104]);
         let column = Pixels { width: 1, height: 2, channels: 1, bytes: vec![0, 255] };
         assert_eq!(column.resized(1, 4).bytes, [0, 64, 191, 255]);
+    }
+
+    #[test]
+    fn a_part_of_a_picture_has_its_pixels() {
+        let picture = Pixels { width: 3, height: 2, channels: 1, bytes: vec![1, 2, 3, 4, 5, 6] };
+        let part = picture.cropped(Region { left: 1, top: 0, width: 2, height: 2 });
+        assert_eq!((part.width, part.height, part.bytes), (2, 2, vec![2, 3, 5, 6]));
     }
 
     proptest! {

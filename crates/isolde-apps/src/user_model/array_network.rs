@@ -1,12 +1,11 @@
 //! A user's network that takes arrays, as an application.
 
-use isolde_model::ArrayInputs;
+use isolde_model::{ArrayInput, ArrayInputs};
 use rten::{NodeId, Value};
 
 use super::arrays::tensors;
 use super::network::Unknown;
 use crate::engine::Network;
-use crate::vision::Interpreter;
 use crate::{AppError, Application};
 
 /// A network with any number of inputs, each of which is an array of a file.
@@ -17,7 +16,7 @@ pub(super) struct ArrayNetwork {
     inputs: Vec<NodeId>,
     /// Name and content of each file.
     files: Vec<(String, Vec<u8>)>,
-    interpreter: Unknown,
+    meaning: Unknown,
     prepared: Option<Vec<Value>>,
     outputs: Vec<Value>,
     /// All outputs in the graph's order.
@@ -30,14 +29,14 @@ impl ArrayNetwork {
         wanted: ArrayInputs,
         files: Vec<(String, Vec<u8>)>,
     ) -> Result<Self, AppError> {
-        let named = |input: &isolde_model::ArrayInput| network.input_named(&input.name);
+        let named = |input: &ArrayInput| network.input_named(&input.name);
         let inputs = wanted.arrays.iter().map(named).collect::<Result<_, _>>()?;
         Ok(Self {
             network,
             wanted,
             inputs,
             files,
-            interpreter: Unknown::default(),
+            meaning: Unknown::default(),
             prepared: None,
             outputs: Vec::new(),
             flat: Vec::new(),
@@ -67,7 +66,7 @@ impl Application for ArrayNetwork {
             return Err(AppError::OutOfOrder { phase: "interpretation" });
         }
         self.network.flatten(&self.outputs, &mut self.flat)?;
-        let label = self.interpreter.interpret(&self.outputs, &self.flat);
+        let label = self.meaning.label(&self.outputs, &self.flat);
         if self.flat.is_empty() {
             // A bundle keeps no empty tensors.
             self.flat.push(0.0);
@@ -80,6 +79,6 @@ impl Application for ArrayNetwork {
     }
 
     fn answer(&self) -> String {
-        self.interpreter.answer()
+        self.meaning.words()
     }
 }

@@ -1,8 +1,8 @@
 //! A network that the user brings: an ONNX file, and pictures or arrays for its
 //! inputs.
 //!
-//! On the host the file is read with suspicion ([`outline`], [`read_model`]),
-//! and it is found out how a picture becomes its input ([`meaning`]) or which
+//! On the host the file is read with suspicion ([`outline()`], [`read_model`]),
+//! and it is found out how a picture becomes its input ([`meaning()`]) or which
 //! arrays it takes ([`array_inputs`]). In the sandbox it is an
 //! [`Application`](crate::Application) like any other ([`load`]).
 

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use isolde_model::ModelInput;
+use isolde_model::{ModelInput, PictureSize};
 use rten::Value;
 use rten_tensor::prelude::*;
 
 use super::array_network::ArrayNetwork;
+use crate::classifier::largest;
 use crate::engine::Network;
+use crate::perception::{Interpreter, Perception};
 use crate::picture::prepare;
-use crate::vision::{Interpreter, Vision, largest};
+use crate::vision::Vision;
 use crate::{AppError, Application, Threads};
 
 /// Where the ONNX file lies in a sandbox, relative to its root folder. Files
@@ -42,7 +44,8 @@ pub fn load(
             let pictures = read(inputs, failed)?;
             let input = input.clone();
             let prepare = Box::new(move |bytes: &[u8]| prepare(bytes, &input).map_err(Into::into));
-            Ok(Box::new(Vision::new(network, pictures, prepare, Unknown::default())?))
+            let perception = Perception::new(network, Unknown::default())?;
+            Ok(Box::new(Vision::new(perception, pictures, prepare)))
         }
         ModelInput::Arrays(wanted) => {
             let failed = |name, source: io::Error| AppError::Arrays { name, source: source.into() };
@@ -74,8 +77,10 @@ pub(super) struct Unknown {
     label: Option<u32>,
 }
 
-impl Interpreter for Unknown {
-    fn interpret(&mut self, outputs: &[Value], flat: &[f32]) -> u32 {
+impl Unknown {
+    /// The number that stands for the outputs, flat as well: the place of the largest
+    /// value of a row, else 0.
+    pub(super) fn label(&mut self, outputs: &[Value], flat: &[f32]) -> u32 {
         let is_row = match outputs {
             [only] => matches!(only.shape()[..], [_] | [1, _]),
             _ => false,
@@ -84,8 +89,19 @@ impl Interpreter for Unknown {
         self.label.unwrap_or_default()
     }
 
-    fn answer(&self) -> String {
+    /// The last outputs in words.
+    pub(super) fn words(&self) -> String {
         self.label
             .map_or_else(|| "outputs of unknown meaning".into(), |label| format!("class {label}"))
+    }
+}
+
+impl Interpreter for Unknown {
+    fn interpret(&mut self, _picture: PictureSize, outputs: &[Value], flat: &[f32]) -> u32 {
+        self.label(outputs, flat)
+    }
+
+    fn answer(&self) -> String {
+        self.words()
     }
 }

@@ -30,14 +30,7 @@ pub(super) fn take(intake: &Intake<'_>, root: &Path) -> Result<Taken, ImageError
     if !metadata.is_dir() {
         return Err(IntakeError::unfit(&what, "it is no folder").into());
     }
-    intake.report(Progress::Layer { number: 1, count: 1, bytes: None });
-    let half = intake.store.half_made(Store::LAYERS);
-    let written = write_layer(intake, root, &metadata, half.path())?;
-    layer::check(half.path(), &what)?;
-    // Under its name only now: the name is what it hashes to.
-    intake.store.keep(Store::LAYERS, written.hex(), |path| {
-        fs::rename(half.path(), path).map_err(|error| ImageError::file("make", path, error))
-    })?;
+    let written = take_layer(intake, root, &metadata)?;
     let platform = intake.wanted();
     Ok(Taken {
         id: id(&written, &platform).hex().to_owned(),
@@ -48,6 +41,23 @@ pub(super) fn take(intake: &Intake<'_>, root: &Path) -> Result<Taken, ImageError
         layers: vec![written.hex().to_owned()],
         origin: format!("dir:{}", root.display()),
     })
+}
+
+/// Makes a layer of what is in the folder `root`, which has `metadata`.
+pub(super) fn take_layer(
+    intake: &Intake<'_>,
+    root: &Path,
+    metadata: &Metadata,
+) -> Result<Digest, ImageError> {
+    intake.report(Progress::Layer { number: 1, count: 1, bytes: None });
+    let half = intake.store.half_made(Store::LAYERS);
+    let written = write_layer(intake, root, metadata, half.path())?;
+    layer::check(half.path(), &format!("the folder {}", root.display()))?;
+    // Under its name only now: the name is what it hashes to.
+    intake.store.keep(Store::LAYERS, written.hex(), |path| {
+        fs::rename(half.path(), path).map_err(|error| ImageError::file("make", path, error))
+    })?;
+    Ok(written)
 }
 
 /// The digest of the configuration that such an image would have.

@@ -27,6 +27,7 @@ mod space;
 mod spool;
 mod stdin;
 mod unpack;
+mod upon;
 
 use std::io::{self, Read};
 use std::time::{SystemTime, UNIX_EPOCH};

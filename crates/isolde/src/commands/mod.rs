@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod app;
 pub(crate) mod clean;
 pub(crate) mod completions;
 pub(crate) mod doctor;

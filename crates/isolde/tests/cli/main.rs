@@ -2,11 +2,14 @@
 //! on which something is missing or breaks, signals, and what is left behind.
 //!
 //! What cannot be tried here is skipped with its reason, unless
-//! `ISOLDE_REQUIRE` (environments separated by commas) says that it must be.
+//! `ISOLDE_REQUIRE` (environments separated by commas, and `onnxruntime`) says that it
+//! must be.
 
 #![expect(clippy::unwrap_used, reason = "a rig that cannot be set fails its test")]
 
 mod agent;
+mod app;
+mod app_image;
 mod arrays;
 mod exec;
 mod host;

@@ -158,5 +158,8 @@ fn a_guest_that_runs_out_of_memory_is_told_how_much_would_do() {
     ];
     let words = ["virtual machines may run out of it", "out of memory", "--memory 320M would do"];
     run(&line.concat()).expect(4, &words);
-    assert_eq!(trials(&bundle)[0]["outcome"]["kind"], "out_of_memory");
+    let outcome = &trials(&bundle)[0]["outcome"];
+    assert_eq!(outcome["kind"], "out_of_memory");
+    // The guest's kernel gives the agent no more, and does not kill it.
+    assert!(outcome["reason"].as_str().unwrap().contains("memory allocation of"), "{outcome}");
 }

@@ -14,6 +14,7 @@ use isolde_image::{Image, ImageError, Intake, IntakeError, Progress, Store};
 use isolde_runner::Interrupt;
 
 pub(crate) use args::ImageArguments;
+pub(crate) use table::{columns, size};
 
 use self::args::ImageCommand;
 use crate::exit::{Exit, ExitContext};
@@ -64,7 +65,7 @@ fn exit_of(error: &ImageError) -> Exit {
             Exit::Usage
         }
         ImageError::Intake(IntakeError::DiskFull { .. }) => Exit::Unwritten,
-        ImageError::Intake(IntakeError::Interrupted) => Exit::Interrupted,
+        ImageError::Interrupted | ImageError::Intake(IntakeError::Interrupted) => Exit::Interrupted,
         _ => Exit::Unfit,
     }
 }

@@ -3,7 +3,7 @@
 use isolde_report::printable;
 
 /// Columns to the left, as wide as their widest cell.
-pub(super) fn columns(rows: &[Vec<String>]) -> String {
+pub(crate) fn columns(rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -22,7 +22,7 @@ pub(super) fn columns(rows: &[Vec<String>]) -> String {
 }
 
 /// An amount of bytes in its largest unit.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["GiB", "MiB", "KiB", "B"];
     let index = (0..3).find(|index| bytes >> (30 - 10 * index) > 0).unwrap_or(3);
     let unit = (1u64 << (30 - 10 * index)) as f64;

@@ -1,7 +1,6 @@
 //! `isolde testbed build`.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use isolde_image::Store;
 use isolde_runner::Interrupt;
@@ -9,11 +8,8 @@ use isolde_testbed::{Built, Recipe, build, find};
 
 use super::args::{BuildArguments, RecipeArguments};
 use super::told;
-use crate::output::talk;
+use crate::output::{paced, talk};
 use crate::{resolve, signals};
-
-/// Between two words on what is being installed.
-const PAUSE: Duration = Duration::from_secs(5);
 
 /// Makes the device's system, unless it is there.
 pub(super) fn run(arguments: &BuildArguments) -> anyhow::Result<ExitCode> {
@@ -44,17 +40,6 @@ pub(super) fn make(
     if !quiet {
         talk("making the device's system, once: this takes a minute or two");
     }
-    let began = Instant::now();
-    let mut last: Option<Instant> = None;
-    let mut progress = |line: &str| {
-        if !quiet && !line.is_empty() && last.is_none_or(|at| at.elapsed() >= PAUSE) {
-            talk(&format!(
-                "{:>4} s  {}",
-                began.elapsed().as_secs(),
-                isolde_report::printable(line)
-            ));
-            last = Some(Instant::now());
-        }
-    };
+    let mut progress = paced(quiet);
     told(build(store, &recipe, &mut progress, &|| interrupt.is_triggered()), interrupt)
 }

@@ -1,0 +1,1 @@
+"""The frames that detection, lane keeping and the driving scenario share."""

@@ -1,0 +1,1 @@
+"""Lane lines, pixel by pixel: training, measuring and checking."""

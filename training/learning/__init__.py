@@ -1,0 +1,1 @@
+"""What all trainings share: layers, optimiser, ONNX export and runtime."""

@@ -1,0 +1,1 @@
+"""Road users, traffic lights and signs in a frame: training, measuring and checking."""
