@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, bail, ensure};
-use isolde_apps::user_model::{array_inputs, load, outline};
+use anyhow::{Context, ensure};
+use isolde_apps::user_model::{Hints, Normalisation, load, meaning, outline};
 use isolde_apps::{Application, Threads};
 use isolde_model::ModelInput;
 use isolde_stats::median;
@@ -17,6 +17,11 @@ pub(crate) const ROLE: &str = "embedded-engine";
 
 /// Inferences that are timed: a large network's take seconds together.
 const INFERENCES: &str = "10";
+
+/// What the embedded engine is given. It decodes and resizes it before its first
+/// inference; ONNX Runtime's program is spared that.
+const PICTURE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../isolde-apps/assets/driving-scenario/images/00.jpg");
 
 /// One of the two engines.
 pub(crate) enum Engine<'a> {
@@ -70,12 +75,10 @@ pub(crate) fn run(network: &str, threads: &str, inferences: &str) -> anyhow::Res
     let threads = Threads::new(threads.parse().context("the number of threads")?);
     let network = PathBuf::from(network);
     let outline = outline(&std::fs::read(&network)?)?;
-    let wanted = array_inputs(&outline)?;
-    let scratch = tempfile::tempdir()?;
-    let input = scratch.path().join("input.npy");
-    let [array] = &wanted.arrays[..] else { bail!("the network has not just one input") };
-    std::fs::write(&input, npy(array.shape.as_deref().context("its shape is open")?))?;
-    let mut application = load(&network, &[input], &ModelInput::Arrays(wanted), &threads)?;
+    // What pixels become makes no difference to time.
+    let hints = Hints { values: Some(Normalisation::UNIT), ..Hints::default() };
+    let input = ModelInput::Picture(meaning(&outline, hints)?);
+    let mut application = load(&network, &[PICTURE.into()], &input, &threads)?;
     threads.run(|| time(&mut *application, inferences))
 }
 
@@ -91,22 +94,4 @@ fn time(application: &mut dyn Application, inferences: u32) -> anyhow::Result<()
         writeln!(output, "{}", start.elapsed().as_nanos())?;
     }
     Ok(())
-}
-
-/// An array of numbers between -1 and 1, as NumPy writes it.
-fn npy(shape: &[u64]) -> Vec<u8> {
-    let sides: Vec<String> = shape.iter().map(|side| format!("{side},")).collect();
-    let header =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", sides.concat());
-    let length = (10 + header.len() + 1).next_multiple_of(64) - 10;
-    let mut bytes = b"\x93NUMPY\x01\0".to_vec();
-    bytes.extend((length as u16).to_le_bytes());
-    bytes.extend(format!("{header:<width$}\n", width = length - 1).bytes());
-    let mut seed = 1u32;
-    for _ in 0..shape.iter().product::<u64>() {
-        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let value = (seed >> 8) as f32 / (1 << 23) as f32 - 1.0;
-        bytes.extend(value.to_le_bytes());
-    }
-    bytes
 }
