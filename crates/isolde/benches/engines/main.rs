@@ -76,7 +76,12 @@ fn compare(folder: &Path, rounds: usize) -> anyhow::Result<()> {
 
 /// Compares on one network: steady inference, and exec to first inference.
 fn one(network: &Path, threads: u32, rounds: usize, theirs: &Engine<'_>) -> anyhow::Result<()> {
-    let name = network.file_stem().unwrap_or_default().to_string_lossy();
+    // The networks that this program brings are all called model.onnx.
+    let named = match network.file_stem() {
+        Some(stem) if stem == "model" => network.parent().unwrap_or(network),
+        _ => network,
+    };
+    let name = named.file_stem().unwrap_or_default().to_string_lossy();
     let starts: RefCell<[Vec<f64>; 2]> = RefCell::default();
     let measure = |engine: &Engine<'_>, side: usize| -> anyhow::Result<f64> {
         let Times { first, steady } = engine.measure(network, threads)?;
