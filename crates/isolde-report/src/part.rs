@@ -1,5 +1,6 @@
 //! What is said of one application with one number of threads.
 
+use isolde_model::Plan;
 use isolde_stats::{LEAST_BLOCKS, samples_needed};
 
 use crate::sweep::in_words;
@@ -11,6 +12,11 @@ use crate::{
 
 /// How a plan calls an application of Isolde's own in its reference size.
 const REFERENCE: &str = ":reference";
+
+/// Whether nobody knows which answers are right: weights that are drawn mean nothing.
+pub(crate) fn is_reference(application: &str, plan: &Plan) -> bool {
+    application.ends_with(REFERENCE) && !plan.sources.contains_key(application)
+}
 
 /// The part of `application`, headed `name`.
 pub(crate) fn lines(
@@ -44,8 +50,7 @@ pub(crate) fn lines(
     lines.extend(agreement::notes(rows));
     lines.extend(program::untold_outputs(rows));
     lines.extend(rows.iter().flat_map(|row| row_notes(row, style)));
-    let is_own = !summary.plan.sources.contains_key(application);
-    if is_own && application.ends_with(REFERENCE) {
+    if is_reference(application, &summary.plan) {
         lines.insert(1, "weights drawn from a seed: same cost as the study's network, its predictions mean nothing".into());
     }
     lines

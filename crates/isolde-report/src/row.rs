@@ -7,7 +7,7 @@ use isolde_stats::{Pair, Untold};
 use crate::figures::{Comparison, Figure, LaunchFigures, LeftOut, Row, StartFigures};
 use crate::given_up::given_up;
 use crate::launches::Launch;
-use crate::{agreement, guest_kernels, phases, program, sweep};
+use crate::{agreement, guest_kernels, part, phases, program, sweep};
 
 /// Everything that a row is made of.
 struct Group<'a> {
@@ -116,7 +116,8 @@ impl Group<'_> {
             comparison: self.compare(baseline, plan, |launch| launch.median()),
             agreement: agreement::in_words(
                 self.launches.iter().map(|launch| launch.record),
-                !plan.sources.contains_key(self.application),
+                !plan.sources.contains_key(self.application)
+                    && !part::is_reference(self.application, plan),
             ),
             equals: agreement::equals(self.launches.iter().map(|launch| launch.record)),
             program: program::figures(self.launches.iter().map(|launch| launch.record)),
