@@ -17,8 +17,8 @@ use crate::launch::{Launched, Order, Stop, launch};
 use crate::provision::{Prepared, Workplace};
 use crate::{Interrupt, RunError, program, schedule};
 
-/// An environment that fails so often in a row will not recover by itself; its
-/// time is better spent on the others.
+/// What fails so often in a row will not recover by itself; its time is better spent on
+/// the others.
 const GIVE_UP_AFTER: u32 = 3;
 
 /// What each application needs in one environment.
@@ -105,8 +105,9 @@ struct Course<'a> {
     began: Instant,
     agreements: Agreements,
     program_agreements: ProgramAgreements,
-    /// Consecutive failures per environment.
-    failures: BTreeMap<EnvironmentName, u32>,
+    /// Consecutive failures of each application with each number of threads in each
+    /// environment: one that fails must not take others with it, nor be kept by them.
+    failures: BTreeMap<Cell, u32>,
     trials: usize,
     failed: usize,
 }
@@ -122,7 +123,7 @@ impl Course<'_> {
                 }
                 block_began = Instant::now();
             }
-            if self.is_given_up(&trial.environment) {
+            if self.is_given_up(trial) {
                 continue;
             }
             if !self.run_one(trial)? {
@@ -139,8 +140,8 @@ impl Course<'_> {
         self.plan.budget.is_some_and(|budget| self.began.elapsed() + last_block > budget.0)
     }
 
-    fn is_given_up(&self, environment: &EnvironmentName) -> bool {
-        self.failures.get(environment).is_some_and(|count| *count >= GIVE_UP_AFTER)
+    fn is_given_up(&self, trial: &Trial) -> bool {
+        self.failures.get(&cell(trial)).is_some_and(|count| *count >= GIVE_UP_AFTER)
     }
 
     /// Runs one trial into the bundle; false when the user asked to stop.
@@ -262,7 +263,7 @@ impl Course<'_> {
     fn count(&mut self, record: &TrialRecord) {
         self.trials += 1;
         let environment = &record.trial.environment;
-        let failures = self.failures.entry(environment.clone()).or_default();
+        let failures = self.failures.entry(cell(&record.trial)).or_default();
         if record.outcome.is_completed() {
             *failures = 0;
         } else {
@@ -275,6 +276,13 @@ impl Course<'_> {
             (self.listener)(&Event::EnvironmentGivenUp { environment, failures });
         }
     }
+}
+
+/// What is run again in every block.
+type Cell = (EnvironmentName, String, u32);
+
+fn cell(trial: &Trial) -> Cell {
+    (trial.environment.clone(), trial.application.clone(), trial.threads)
 }
 
 /// The program that a trial is of, if it is one of the user's.

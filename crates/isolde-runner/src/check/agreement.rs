@@ -26,11 +26,11 @@ struct Output {
     digest: String,
 }
 
-/// References so far: for each application the first launch's, and the first
-/// of each number of threads and set of CPU features.
+/// References so far: for each application with each number of threads the first
+/// launch's, and the first of each set of CPU features.
 #[derive(Debug, Default)]
 pub(crate) struct Agreements {
-    first: BTreeMap<String, Reference>,
+    first: BTreeMap<(String, u32), Reference>,
     same_features: BTreeMap<(String, u32, String), Reference>,
 }
 
@@ -65,16 +65,17 @@ impl Agreements {
         let features =
             facts.features_digest.clone().unwrap_or_else(|| trial.environment.to_string());
         // Other threads may sum in another order.
-        let key = (trial.application.clone(), trial.threads, features);
+        let cell = (trial.application.clone(), trial.threads);
+        let key = (cell.0.clone(), cell.1, features);
         if let Some(same) = self.same_features.get(&key) {
             return agree(same, &outputs, None);
         }
-        let agreement = match self.first.get(&trial.application) {
+        let agreement = match self.first.get(&cell) {
             Some(first) => agree(first, &outputs, Some(tolerance))?,
             None => {
                 let first = reference(outputs.clone());
                 let agreement = agree(&first, &outputs, None)?;
-                self.first.insert(trial.application.clone(), first);
+                self.first.insert(cell, first);
                 agreement
             }
         };
