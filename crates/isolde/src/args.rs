@@ -115,7 +115,7 @@ pub(crate) struct PlanArguments {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) inferences: Option<u32>,
     /// Inferences at the start of each launch that are kept apart [default: 50 of quick, 100 of
-    /// full, 1 of a program of your own]
+    /// full, fewer of slow applications, 1 of a program of your own]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) warm_up: Option<u32>,
     /// CPUs of each sandbox [default: all, at most 4]
